@@ -1,0 +1,134 @@
+"""Bjontegaard deltas between two rate-distortion curves, by piecewise cubic Hermite interpolation.
+
+The curves are interpolated in log10(rate), as in VCEG-M33, with the monotone interpolant (pchip) that JVET uses
+since, and averaged over the interval both cover. Nothing is extrapolated: where the curves share too little,
+there is no number.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+# Least share of the quality (or rate) range covered by either curve that both must cover.
+MIN_OVERLAP = 0.3
+MIN_POINTS = 4
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A Bjontegaard delta, or the reason why there is none.
+
+    Attributes:
+        value: per cent for a rate delta (negative: the test codec needs fewer bits), dB for a PSNR delta
+            (positive: the test codec is better); None when it cannot be given.
+        overlap: share, 0 to 1, of the range covered by either curve that both cover.
+        low: lower end of the shared interval: dB for a rate delta, bits per pixel for a PSNR delta.
+        high: upper end, likewise.
+        reason: why `value` is None, else empty.
+    """
+
+    value: float | None
+    overlap: float
+    low: float
+    high: float
+    reason: str = ""
+
+
+def bd_rate(
+    anchor_rate: Sequence[float],
+    anchor_psnr: Sequence[float],
+    test_rate: Sequence[float],
+    test_psnr: Sequence[float],
+    *,
+    min_overlap: float = MIN_OVERLAP,
+) -> Delta:
+    """Mean rate difference of the test curve against the anchor at equal PSNR, in per cent.
+
+    Args:
+        anchor_rate: rates of the anchor (> 0, any unit), in any order.
+        anchor_psnr: PSNR in dB of the same points.
+        test_rate: rates of the test codec in the same unit.
+        test_psnr: PSNR in dB.
+        min_overlap: refuse below this overlap of the two PSNR ranges.
+    """
+    anchor = _by_psnr(anchor_rate, anchor_psnr)
+    test = _by_psnr(test_rate, test_psnr)
+    delta = _mean_gap(anchor, test, min_overlap, "PSNR")
+    if delta.value is None:
+        return delta
+    return Delta((10.0**delta.value - 1.0) * 100.0, delta.overlap, delta.low, delta.high)
+
+
+def bd_psnr(
+    anchor_rate: Sequence[float],
+    anchor_psnr: Sequence[float],
+    test_rate: Sequence[float],
+    test_psnr: Sequence[float],
+    *,
+    min_overlap: float = MIN_OVERLAP,
+) -> Delta:
+    """Mean PSNR difference of the test curve against the anchor at equal rate, in dB; see `bd_rate`."""
+    anchor = _swap(_by_psnr(anchor_rate, anchor_psnr))
+    test = _swap(_by_psnr(test_rate, test_psnr))
+    delta = _mean_gap(anchor, test, min_overlap, "rate")
+    return Delta(delta.value, delta.overlap, 10.0**delta.low, 10.0**delta.high, delta.reason)
+
+
+def interpolate_psnr(rate: Sequence[float], psnr: Sequence[float], at_rate: float) -> float | None:
+    """PSNR of a curve at one rate by the same interpolation, or None outside of it."""
+    x, y = _swap(_by_psnr(rate, psnr))
+    target = math.log10(at_rate)
+    if len(x) < 2 or not x[0] <= target <= x[-1]:
+        return None
+    from scipy.interpolate import PchipInterpolator  # an extra
+
+    return float(PchipInterpolator(x, y)(target))
+
+
+def _by_psnr(rate: Sequence[float], psnr: Sequence[float]) -> tuple[_Floats, _Floats]:
+    """The points worth having, as (PSNR, log10 rate), both strictly increasing.
+
+    A point is dropped when another one has at least its PSNR for at most its rate (nobody would use it, and a
+    curve that turns back has no inverse), or when its PSNR is infinite (a lossless point is on no such curve).
+    """
+    if len(rate) != len(psnr):
+        raise ValueError(f"{len(rate)} rates but {len(psnr)} PSNR values")
+    kept: list[tuple[float, float]] = []
+    for r, p in sorted(zip(rate, psnr, strict=True), key=lambda point: (point[0], -point[1])):
+        if not r > 0:
+            raise ValueError(f"rate {r} is not positive")
+        if math.isfinite(p) and (not kept or p > kept[-1][0]):
+            kept.append((p, math.log10(r)))
+    # The cheapest of equal rates comes first above, so rates are strictly increasing as well.
+    points = np.array(kept, dtype=np.float64).reshape(-1, 2)
+    return points[:, 0], points[:, 1]
+
+
+def _swap(curve: tuple[_Floats, _Floats]) -> tuple[_Floats, _Floats]:
+    return curve[1], curve[0]
+
+
+def _mean_gap(
+    anchor: tuple[_Floats, _Floats], test: tuple[_Floats, _Floats], min_overlap: float, axis: str
+) -> Delta:
+    """Mean of test minus anchor over the shared part of the x axis."""
+    fewest = min(len(anchor[0]), len(test[0]))
+    if fewest < MIN_POINTS:
+        reason = f"{fewest} usable points where {MIN_POINTS} are needed"
+        return Delta(None, 0.0, math.nan, math.nan, reason)
+    low = float(max(anchor[0][0], test[0][0]))
+    high = float(min(anchor[0][-1], test[0][-1]))
+    union = float(max(anchor[0][-1], test[0][-1]) - min(anchor[0][0], test[0][0]))
+    overlap = max(high - low, 0.0) / union
+    if overlap < min_overlap or high <= low:
+        reason = f"the {axis} ranges overlap by {overlap:.0%} where {min_overlap:.0%} is needed"
+        return Delta(None, overlap, low, high, reason)
+    from scipy.interpolate import PchipInterpolator  # an extra
+
+    gap = PchipInterpolator(*test).integrate(low, high) - PchipInterpolator(*anchor).integrate(low, high)
+    return Delta(float(gap) / (high - low), overlap, low, high)

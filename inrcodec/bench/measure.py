@@ -1,0 +1,93 @@
+"""Measuring one point: encode, write, read back, decode, compare."""
+
+import time
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from inrcodec.bench.codecs import Codec, parse_codec
+from inrcodec.bench.images import load_rgb
+from inrcodec.bench.metrics import Pixels, ms_ssim, psnr, ssim
+from inrcodec.bench.points import Key, Point, point_file, setting_text
+
+
+@dataclass(frozen=True)
+class Task:
+    """One point to measure.
+
+    Attributes:
+        image: name of the image in the results.
+        path: the image file.
+        codec: codec specification, parsed again in the worker because codecs hold functions.
+        setting: what the codec is asked for.
+        out: report directory; the encoded file is kept below it.
+        structure: whether SSIM and MS-SSIM are wanted; they take longer than most codecs do.
+    """
+
+    image: str
+    path: Path
+    codec: str
+    setting: float
+    out: Path
+    structure: bool = True
+
+    @property
+    def key(self) -> Key:
+        """The key of the point this task produces."""
+        return self.image, self.codec, setting_text(self.setting)
+
+
+def measure(task: Task) -> Point:
+    """Measure one point. The size and the pixels are those of the file on disk, not of buffers in memory.
+
+    Raises:
+        InputError: the image cannot be read.
+        Exception: whatever the codec raises.
+    """
+    codec = _warm_codec(task.codec)
+    original = _load(task.path)
+    height, width, _ = original.shape
+
+    start = time.perf_counter()
+    data = codec.encode(original, task.setting)
+    encode_s = time.perf_counter() - start
+
+    path = point_file(task.out, task.key, codec.extension)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    size = path.stat().st_size
+    stored = path.read_bytes()
+
+    start = time.perf_counter()
+    decoded = codec.decode(stored)
+    decode_s = time.perf_counter() - start
+
+    return Point(
+        image=task.image,
+        codec=task.codec,
+        setting=setting_text(task.setting),
+        width=width,
+        height=height,
+        bytes=size,
+        bpp=8.0 * size / (width * height),
+        psnr=psnr(original, decoded),
+        ssim=ssim(original, decoded) if task.structure else None,
+        ms_ssim=ms_ssim(original, decoded) if task.structure else None,
+        encode_s=encode_s,
+        decode_s=decode_s,
+    )
+
+
+@cache
+def _warm_codec(spec: str) -> Codec:
+    """The codec after one small round trip, so that imports and codebook loading are not timed."""
+    codec = parse_codec(spec)
+    codec.decode(codec.encode(np.zeros((64, 64, 3), dtype=np.uint8), codec.settings[0]))
+    return codec
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path) -> Pixels:
+    return load_rgb(path)
