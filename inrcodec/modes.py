@@ -1,0 +1,98 @@
+"""From what an image file holds to the four native layouts: L, LA, RGB, RGBA at 8 bits."""
+
+import io
+import struct
+
+from PIL import Image, ImageCms
+
+from inrcodec.bitdepth import stored_bit_depth
+from inrcodec.errors import InputError
+
+CHANNEL_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_CONVERSIONS = {
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "La": "LA",
+    "RGBa": "RGBA",
+    "RGBX": "RGB",
+    "YCbCr": "RGB",
+    "HSV": "RGB",
+    "CMYK": "RGB",
+    "LAB": "RGB",
+}
+_REFUSED = {"F": "floating-point", "I": "deep integer"} | dict.fromkeys(
+    ("I;16", "I;16B", "I;16L", "I;16N"), "16-bit"
+)
+_TIFF_BITS_PER_SAMPLE = 258
+_EXIF_ORIENTATION = 0x0112
+
+
+def check_depth(im: Image.Image) -> None:
+    """Refuse modes, and files behind a lazily opened image, with more than 8 bits per sample.
+
+    Raises:
+        InputError: the message names the depth.
+    """
+    if im.mode not in CHANNEL_MODES.values() and im.mode not in _CONVERSIONS:
+        kind = _REFUSED.get(im.mode, im.mode)
+        raise InputError(f"{kind} images are not supported; convert to 8 bits per channel first")
+    depth = 8
+    if im.format == "TIFF" and hasattr(im, "tag_v2"):
+        depth = max(im.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,)))
+    elif (stream := getattr(im, "fp", None)) is not None and im.format:
+        depth = stored_bit_depth(stream, im.format)
+    if depth > 8:
+        raise InputError(f"{depth}-bit images are not supported; convert to 8 bits per channel first")
+
+
+def to_native_mode(im: Image.Image) -> Image.Image:
+    """Bring an image of a supported mode to L, LA, RGB or RGBA."""
+    if im.mode in ("CMYK", "LAB"):
+        return _to_srgb(im)
+    mode = _CONVERSIONS.get(im.mode, im.mode)
+    if im.has_transparency_data and mode in ("L", "RGB"):
+        mode += "A"
+    return im if mode == im.mode else im.convert(mode)
+
+
+def _to_srgb(im: Image.Image) -> Image.Image:
+    """Convert CMYK by its own profile where it has a usable one, and Lab by definition."""
+    srgb = ImageCms.createProfile("sRGB")
+    if im.mode == "LAB":
+        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB")
+        return transform.apply(im)
+    profile = im.info.get("icc_profile") or b""
+    if profile[16:20] == b"CMYK":
+        try:
+            return ImageCms.buildTransform(io.BytesIO(profile), srgb, "CMYK", "RGB").apply(im)
+        except (ImageCms.PyCMSError, OSError):
+            pass  # A broken profile says nothing about the colours: convert as if there were none.
+    return im.convert("RGB")
+
+
+def profile_fits(icc: bytes, channels: int) -> bool:
+    """Whether an ICC profile describes pixels of this layout (ICC.1:2022, 7.2.6: colour space, byte 16)."""
+    return icc[16:20] == (b"GRAY" if channels < 3 else b"RGB ")
+
+
+def upright_exif(exif: bytes) -> bytes:
+    """The EXIF block without its prefix and with orientation 1, every other byte kept.
+
+    Patching in place (TIFF 6.0, section 2) keeps maker notes, whose offsets a rewrite would break.
+    """
+    block = bytearray(exif.removeprefix(b"Exif\0\0"))
+    order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
+    if order is None:
+        return bytes(block)
+    try:
+        (directory,) = struct.unpack_from(order + "L", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            (tag,) = struct.unpack_from(order + "H", block, entry)
+            if tag == _EXIF_ORIENTATION:
+                # One SHORT (type 3) that fills the first half of the value field.
+                struct.pack_into(order + "HLHH", block, entry + 2, 3, 1, 1, 0)
+    except struct.error:
+        pass  # A broken directory holds no orientation that a reader could apply twice.
+    return bytes(block)
