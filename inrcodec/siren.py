@@ -75,7 +75,7 @@ class Layout:
     @classmethod
     def sines(cls, in_features: int, widths: tuple[int, ...], out_features: int, omega: float) -> Layout:
         """A plain SIREN: every hidden layer is a sine layer with the same omega."""
-        activations: tuple[Activation, ...] = ("sine",) * len(widths)
+        activations: tuple[Activation, ...] = tuple("sine" for _ in widths)
         return cls(in_features, tuple(widths), out_features, activations, (float(omega),) * len(widths))
 
     @cached_property
