@@ -159,7 +159,11 @@ def from_pil(im: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Picture:
     im.load()
     # TIFF is turned by Pillow on load, everything else here; either way the mark must not survive.
     icc, exif = im.info.get("icc_profile"), im.info.get("exif")
-    im = to_native_mode(ImageOps.exif_transpose(im))
+    try:
+        upright = ImageOps.exif_transpose(im)
+    except _PILLOW_ERRORS:
+        upright, exif = im, None  # A broken EXIF block must not cost the photo.
+    im = to_native_mode(upright)
     pixels = np.array(im, dtype=np.uint8)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
