@@ -1,3 +1,77 @@
-"""inrcodec: a neural image codec of meta-learned sparse SIREN cells."""
+"""inrcodec: a neural image codec of meta-learned sparse SIREN cells.
+
+    data = inrcodec.encode(pixels, quality=50)
+    pixels = inrcodec.decode(data, scale=2)
+
+Names are imported on first use, so `import inrcodec` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inrcodec.codebook import CodebookInfo, available_codebooks, load_codebook
+    from inrcodec.codec import Info, decode, encode, inspect
+    from inrcodec.errors import (
+        CodebookNotFoundError,
+        EncodeError,
+        FormatError,
+        InputError,
+        InrCodecError,
+        LimitError,
+    )
+    from inrcodec.imageio import Picture, read_picture, write_picture
+    from inrcodec.limits import Limits
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CodebookInfo",
+    "CodebookNotFoundError",
+    "EncodeError",
+    "FormatError",
+    "Info",
+    "InputError",
+    "InrCodecError",
+    "LimitError",
+    "Limits",
+    "Picture",
+    "__version__",
+    "available_codebooks",
+    "decode",
+    "encode",
+    "inspect",
+    "load_codebook",
+    "read_picture",
+    "write_picture",
+]
+
+_HOMES = {
+    "codebook": ("CodebookInfo", "available_codebooks", "load_codebook"),
+    "codec": ("Info", "decode", "encode", "inspect"),
+    "errors": (
+        "CodebookNotFoundError",
+        "EncodeError",
+        "FormatError",
+        "InputError",
+        "InrCodecError",
+        "LimitError",
+    ),
+    "imageio": ("Picture", "read_picture", "write_picture"),
+    "limits": ("Limits",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return list(__all__)

@@ -1,0 +1,110 @@
+"""The `inrcodec` command: its subcommands, and what an error becomes.
+
+Nothing here imports numpy or torch; a subcommand's module imports them when it runs.
+"""
+
+import signal
+import sys
+from importlib import import_module
+
+import click
+
+from inrcodec import __version__
+from inrcodec.errors import FormatError, InputError, InrCodecError, LimitError
+
+EXPECTED_ERRORS = (InrCodecError, OSError, MemoryError)
+_EXIT_FAILURE = 1
+_EXIT_BAD_INPUT = 3
+_EXIT_INTERRUPTED = 130
+_EXIT_TERMINATED = 143
+
+_COMMANDS = {
+    "encode": "inrcodec.commands.encode:encode",
+    "decode": "inrcodec.commands.decode:decode",
+    "info": "inrcodec.commands.info:info",
+    "codebooks": "inrcodec.commands.codebooks:codebooks",
+    "train": "inrcodec.commands.train:train",
+}
+
+
+def report_error(exc: Exception, name: str | None = None) -> int:
+    """Print one line about an expected error on stderr; nothing if our output's reader has gone.
+
+    Args:
+        exc: one of `EXPECTED_ERRORS`.
+        name: the input it happened with, put before the message.
+
+    Returns:
+        The exit code it stands for.
+    """
+    if isinstance(exc, BrokenPipeError):
+        sys.stdout = None  # Or the flush at exit would complain.
+        return _EXIT_FAILURE
+    if isinstance(exc, OSError):
+        parts = (exc.filename or name, exc.strerror or str(exc))
+    else:
+        parts = (name, "not enough memory" if isinstance(exc, MemoryError) else str(exc))
+    message = ": ".join(" ".join(str(part).split()) for part in ("inrcodec", *parts) if part)
+    click.echo(message, err=True)
+    return _EXIT_BAD_INPUT if isinstance(exc, InputError | FormatError | LimitError) else _EXIT_FAILURE
+
+
+class LazyGroup(click.Group):
+    """Subcommands by name, imported when asked for; expected errors become one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the subcommand."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except EXPECTED_ERRORS as exc:
+            ctx.exit(report_error(exc))
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("inrcodec: interrupted", err=True)
+            ctx.exit(_EXIT_INTERRUPTED)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from inrcodec.bitstream import VERSION
+
+        click.echo(f"inrcodec {__version__} (bitstream version {VERSION})")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 failed; 2 wrong usage; 3 corrupt or unsupported input; 130 interrupted.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the versions of the package and of the bitstream it writes.",
+)
+def cli() -> None:
+    """A neural image codec: photos become small .sinr files that decode at any resolution.
+
+    A file name of - stands for standard input or output. Existing files are kept unless -f is given.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    # Termination unwinds like Ctrl-C does, so that unfinished outputs are removed.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(_EXIT_TERMINATED))
+    cli(prog_name="inrcodec")

@@ -1,0 +1,75 @@
+"""`inrcodec decode`."""
+
+from pathlib import Path
+
+import click
+
+from inrcodec.cli import EXPECTED_ERRORS, report_error
+from inrcodec.commands.params import device_option, force_option, parse_crop, parse_size
+from inrcodec.files import STDIO, check_target, read_input, write_output
+
+
+@click.command()
+@click.argument("source", metavar="FILE")
+@click.option("-o", "--output", metavar="PATH", help="Output image.  [default: beside the file, as .png]")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Render S times as wide and as high.",
+)
+@click.option("--size", metavar="WxH", callback=parse_size, help="Render at this size.")
+@click.option(
+    "--crop", metavar="X,Y,W,H", callback=parse_crop, help="Render only this region, given in source pixels."
+)
+@click.option(
+    "--format",
+    "file_format",
+    metavar="NAME",
+    help="Image format: png, jpg, webp, tiff, bmp, ppm.  [default: by extension; png on standard output]",
+)
+@click.option(
+    "--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse to render more than N pixels."
+)
+@device_option
+@force_option
+@click.pass_context
+def decode(
+    ctx: click.Context,
+    source: str,
+    output: str | None,
+    scale: float | None,
+    size: tuple[int, int] | None,
+    crop: tuple[int, int, int, int] | None,
+    file_format: str | None,
+    max_pixels: int | None,
+    device: str,
+    force: bool,
+) -> None:
+    """Decode a .sinr file at any resolution."""
+    if scale is not None and size is not None:
+        raise click.UsageError("give only one of --scale and --size")
+    from inrcodec.codec import decode_picture
+    from inrcodec.imageio import OUTPUT_FORMATS, write_picture
+    from inrcodec.limits import DEFAULT_LIMITS, Limits
+
+    if output is None:
+        output = STDIO if source == STDIO else str(Path(source).with_suffix(f".{file_format or 'png'}"))
+    file_format = (file_format or ("png" if output == STDIO else Path(output).suffix.lstrip("."))).lower()
+    if file_format not in OUTPUT_FORMATS:
+        raise click.UsageError(
+            f"unknown image format {file_format!r}; known to --format and as extensions: "
+            + ", ".join(OUTPUT_FORMATS)
+        )
+    limits = Limits(max_pixels=max_pixels) if max_pixels else DEFAULT_LIMITS
+    try:
+        if output != STDIO:
+            check_target(Path(output), force)
+        picture = decode_picture(
+            read_input(source), scale=scale, size=size, crop=crop, device=device, limits=limits
+        )
+        write_output(
+            output, lambda stream: write_picture(picture, stream, file_format=file_format), overwrite=force
+        )
+    except EXPECTED_ERRORS as exc:
+        ctx.exit(report_error(exc, source))

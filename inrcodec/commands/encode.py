@@ -1,0 +1,230 @@
+"""`inrcodec encode`."""
+
+import io
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inrcodec.cli import EXPECTED_ERRORS, report_error
+from inrcodec.commands.params import device_option, force_option, json_option
+from inrcodec.files import STDIO, check_target, read_input, write_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inrcodec.imageio import Picture
+
+_PROGRESS_STEPS = 1000
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="IMAGE...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="Output file, or directory (existing, or ending in /) for several images. "
+    "[default: beside the image, as .sinr]",
+)
+@click.option(
+    "-q",
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="1 small to 100 good; instead of it one rate target may be given.  [default: 50]",
+)
+@click.option(
+    "--bpp", type=click.FloatRange(min=0, min_open=True), help="Aim at X bits per pixel.", metavar="X"
+)
+@click.option(
+    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Aim at a PSNR of DB decibels.", metavar="DB"
+)
+@click.option("--max-bytes", type=click.IntRange(min=1), help="Stay within N bytes.", metavar="N")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Fine-tuning steps: more take longer and save bytes.  [default: a few]",
+)
+@click.option("--codebook", metavar="NAME|PATH", help="Codebook to start from (see codebooks).")
+@click.option(
+    "--entropy",
+    type=click.Choice(["auto", "rans", "zstd"]),
+    default="auto",
+    show_default=True,
+    help="Entropy coder; auto takes the smaller file.",
+)
+@device_option
+@force_option
+@json_option
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.pass_context
+def encode(
+    ctx: click.Context,
+    inputs: tuple[str, ...],
+    output: str | None,
+    quality: int | None,
+    bpp: float | None,
+    psnr: float | None,
+    max_bytes: int | None,
+    steps: int | None,
+    codebook: str | None,
+    entropy: str,
+    device: str,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Encode images as .sinr files.
+
+    Prints one line per image: size, bits per pixel, PSNR of the decoded file, seconds.
+    With several images a failure does not stop the rest; the exit code is the worst one.
+    """
+    goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
+    options: dict[str, Any] = {name: value for name, value in goals.items() if value is not None}
+    if len(options) > 1:
+        raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
+    into = output is not None and output != STDIO and (output.endswith("/") or Path(output).is_dir())
+    targets = _targets(inputs, output, into)
+    if as_json and STDIO in targets:
+        raise click.UsageError("--json and the encoded file cannot both go to standard output")
+    options |= {"entropy": entropy, "device": device}
+    if steps is not None:
+        options["steps"] = steps
+    if codebook is not None:
+        options["codebook"] = codebook
+
+    if output is not None and into:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    worst = 0
+    for source, target in zip(inputs, targets, strict=True):
+        try:
+            result = _encode_one(
+                source, target, options, overwrite=force, quiet=quiet, measure=as_json or not quiet
+            )
+        except EXPECTED_ERRORS as exc:
+            worst = max(worst, report_error(exc, source))
+            continue
+        if as_json:
+            click.echo(json.dumps(result))
+        elif not quiet:
+            click.echo(_summary(result), err=target == STDIO)
+    ctx.exit(worst)
+
+
+def _targets(inputs: tuple[str, ...], output: str | None, into: bool) -> list[str]:
+    """The output of each input, inside `output` if `into`; usage errors before any work is done."""
+    if len(inputs) > 1 and STDIO in inputs:
+        raise click.UsageError("standard input cannot be one of several images")
+    if output is not None and not into:
+        if len(inputs) > 1:
+            raise click.UsageError(f"several images need a directory as output: {output}/")
+        return [output]
+    if inputs == (STDIO,):
+        if into:
+            raise click.UsageError("an image from standard input needs a file as output")
+        return [STDIO]
+    sources = [Path(name) for name in inputs]
+    targets = [str((Path(output) if output else path.parent) / (path.stem + ".sinr")) for path in sources]
+    if len(set(targets)) < len(targets):
+        raise click.UsageError("two images would be written to the same file")
+    return targets
+
+
+def _encode_one(
+    source: str, target: str, options: dict[str, Any], *, overwrite: bool, quiet: bool, measure: bool
+) -> dict[str, Any]:
+    """Encode one image and, if asked, measure the file by decoding it.
+
+    Returns:
+        What `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when it was not
+        measured or the picture came back unchanged) and seconds (reading and encoding).
+    """
+    from inrcodec.codec import encode as encode_picture
+
+    if target != STDIO:
+        check_target(Path(target), overwrite)
+    start = time.perf_counter()
+    picture = _read(source)
+    with _progress_bar(source, hidden=quiet) as progress:
+        data = encode_picture(picture, **options, progress=progress)
+    seconds = time.perf_counter() - start
+    write_output(target, data, overwrite=overwrite)
+    height, width, _ = picture.pixels.shape
+    return {
+        "input": source,
+        "output": target,
+        "width": width,
+        "height": height,
+        "bytes": len(data),
+        "bpp": round(8 * len(data) / (width * height), 4),
+        "psnr": _decoded_psnr(picture, data, options["device"]) if measure else None,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _read(source: str) -> "Picture":
+    """Read an image under this program's own limits, without Pillow's warnings about sloppy metadata."""
+    from PIL import Image
+
+    from inrcodec.imageio import read_picture
+
+    Image.MAX_IMAGE_PIXELS = None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        if source == STDIO:
+            return read_picture(io.BytesIO(read_input(source)))
+        return read_picture(Path(source))
+
+
+def _decoded_psnr(picture: "Picture", data: bytes, device: str) -> float | None:
+    """PSNR in dB of the decoded file; None if it equals the picture.
+
+    Measured over the colour samples of pixels that are not fully transparent: the rest cannot be seen.
+    """
+    import numpy as np
+
+    from inrcodec.bench.metrics import psnr
+    from inrcodec.codec import decode
+
+    original = picture.pixels
+    decoded = decode(data, device=device).reshape(original.shape)
+    channels = original.shape[2]
+    visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
+    colours = channels - 1 if channels in (2, 4) else channels
+    if not visible.any():
+        return None
+    value = psnr(original[visible][:, :colours], decoded[visible][:, :colours])
+    return round(value, 3) if np.isfinite(value) else None
+
+
+def _summary(result: dict[str, Any]) -> str:
+    """One line for people."""
+    psnr = "no error" if result["psnr"] is None else f"{result['psnr']:.2f} dB PSNR"
+    name = "standard output" if result["output"] == STDIO else result["output"]
+    return (
+        f"{name}: {result['width']}x{result['height']}, {result['bytes']} bytes, "
+        f"{result['bpp']:.3f} bpp, {psnr}, {result['seconds']:.1f} s"
+    )
+
+
+@contextmanager
+def _progress_bar(source: str, *, hidden: bool) -> "Iterator[Callable[[float], None]]":
+    """A bar on stderr where that is a terminal; yields the function that sets it to a fraction."""
+    with click.progressbar(
+        length=_PROGRESS_STEPS,
+        label=Path(source).name,
+        file=sys.stderr,
+        hidden=hidden or not sys.stderr.isatty(),
+    ) as bar:
+
+        def advance(fraction: float) -> None:
+            bar.update(max(0, round(fraction * _PROGRESS_STEPS) - bar.pos))
+
+        yield advance
