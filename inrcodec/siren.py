@@ -221,16 +221,22 @@ class Siren:
         """`evaluate` with the network's own parameters."""
         return evaluate(self.layout, self.params, x)
 
-    def survivors(self, params: FloatArray | None = None) -> FloatArray:
-        """The tunable survivors of ``params`` (..., P), in flat order: (..., T); by default its own."""
-        values = self.params if params is None else params
-        return values[..., self.tunable]
+    def survivors(self, params: Array) -> Array:
+        """The tunable survivors of ``params`` (..., P), in flat order: (..., T)."""
+        if isinstance(params, np.ndarray):
+            return params[..., self.tunable]
+        return params[..., _on_device(self.tunable, params)]
 
-    def with_survivors(self, values: FloatArray) -> FloatArray:
+    def with_survivors(self, values: Array) -> Array:
         """Full parameter vectors (..., P): ``values`` (..., T) where tunable, the network's own elsewhere."""
-        full = np.broadcast_to(self.params, (*values.shape[:-1], self.layout.size)).astype(values.dtype)
-        full[..., self.tunable] = values
-        return full
+        shape = (*values.shape[:-1], self.layout.size)
+        if isinstance(values, np.ndarray):
+            full = np.broadcast_to(self.params, shape).astype(values.dtype)
+            full[..., self.tunable] = values
+            return full
+        tensor = _on_device(self.params, values).to(values.dtype).expand(shape).clone()
+        tensor[..., _on_device(self.tunable, values)] = values
+        return tensor
 
     def prune(self, keep: BoolArray) -> Siren:
         """The same network with only the parameters of ``keep`` (P,) that exist already."""
@@ -276,6 +282,12 @@ def _affine(layout: Layout, params: Array, layer: int, x: Array, scale: float) -
     out = x @ matrix.mT
     out += offset
     return out
+
+
+def _on_device(array: NDArray[Any], like: Tensor) -> Tensor:
+    import torch
+
+    return torch.tensor(array, device=like.device)
 
 
 def _sine(x: Array) -> Array:

@@ -1,1 +1,5 @@
-"""Meta-training of the networks: second-order MAML, conditional starts, iterative magnitude pruning."""
+"""Meta-training of the networks: second-order MAML and iterative magnitude pruning on photos."""
+
+from inrcodec.metatrain.run import train
+
+__all__ = ["train"]

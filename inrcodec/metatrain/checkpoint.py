@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from inrcodec.errors import FormatError
+from inrcodec.files import atomic_write
 
 _KEY = "inrcodec"
 
@@ -24,12 +24,7 @@ def save_arrays(path: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str
         {name: np.ascontiguousarray(value) for name, value in tensors.items()},
         metadata={_KEY: json.dumps(metadata, sort_keys=True)},
     )
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    atomic_write(path, data, overwrite=True)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -13,13 +14,13 @@ import torch
 from torch import Tensor
 
 from inrcodec.errors import InputError, InrCodecError
+from inrcodec.metatrain.adam import Moments, adam_step
 from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.metatrain.log import CsvLog, Progress
 from inrcodec.metatrain.prune import prune
 from inrcodec.metatrain.task import Metrics, Task
 from inrcodec.metatrain.worker import Worker
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _STATE = "state.safetensors"
 
 
@@ -101,14 +102,14 @@ class Trainer:
         self.config = config
         self.out_dir = out_dir
         self.worker = worker
-        self.recipe = {"training": asdict(config)} if recipe is None else recipe
+        # as JSON gives it back, to compare with the recipe of a checkpoint
+        self.recipe = json.loads(json.dumps({"training": asdict(config)} if recipe is None else recipe))
         start = task.start()
         self._prunable = start.prunable
         self.params = torch.tensor(start.params, device=worker.device, requires_grad=True)
         self.mask = torch.tensor(start.mask, device=worker.device)
         self._rates = torch.tensor(start.rates, device=worker.device)
-        self._first = torch.zeros_like(self._rates)
-        self._second = torch.zeros_like(self._rates)
+        self._moments = Moments.zeros(self.params)
         self.step = 0
         self.round = 0
         self._seconds = 0.0
@@ -134,6 +135,8 @@ class Trainer:
             if not resume:
                 raise InputError(f"{self.out_dir} holds a training run: resume it or choose another folder")
             sizes = self._restore(state)
+        # no process may look for the state after another one has begun to write it
+        self.worker.barrier()
         self.out_dir.mkdir(parents=True, exist_ok=True)
         main = self.worker.is_main
         self._log = CsvLog(self.out_dir / "log.csv", sizes["log"]) if main else None
@@ -178,13 +181,7 @@ class Trainer:
                 gradient *= (self.config.grad_clip / (gradient.norm() + 1e-12)).clamp(max=1)
             rate = self.config.rate(self.step, self.round)
             self.step += 1
-            # Adam (Kingma and Ba 2015, algorithm 1), bias corrections folded into two factors
-            self._first.lerp_(gradient, 1 - _BETA1)
-            self._second.lerp_(gradient.square(), 1 - _BETA2)
-            correction = math.sqrt(1 - _BETA2**self.step)
-            scale = self._second.sqrt().div_(correction).add_(_EPSILON)
-            update = (self._first / scale).mul_(self._rates)
-            self.params.sub_(update, alpha=rate / (1 - _BETA1**self.step))
+            adam_step(self.params, gradient, self._moments, self.step, self._rates * rate)
 
     def _accumulate(self, metrics: Metrics) -> None:
         # stays on the device: no synchronisation per step
@@ -219,7 +216,7 @@ class Trainer:
             score = torch.rand(params.shape, generator=generator)
         kept = prune(score.cpu().numpy(), self.mask.cpu().numpy(), self._prunable, self.config.fraction)
         self.mask = torch.tensor(kept, device=self.worker.device)
-        for tensor in (params, self._first, self._second):
+        for tensor in (params, self._moments.first, self._moments.second):
             tensor.mul_(self.mask)
         self.round += 1
 
@@ -239,8 +236,8 @@ class Trainer:
             tensors = {
                 "params": self.params.detach(),
                 "mask": self.mask,
-                "first_moment": self._first,
-                "second_moment": self._second,
+                "first_moment": self._moments.first,
+                "second_moment": self._moments.second,
             }
             state = {
                 "recipe": self.recipe,
@@ -261,8 +258,10 @@ class Trainer:
         device = self.worker.device
         self.params = torch.tensor(tensors["params"], device=device, requires_grad=True)
         self.mask = torch.tensor(tensors["mask"], device=device)
-        self._first = torch.tensor(tensors["first_moment"], device=device)
-        self._second = torch.tensor(tensors["second_moment"], device=device)
+        first, second = (
+            torch.tensor(tensors[f"{name}_moment"], device=device) for name in ("first", "second")
+        )
+        self._moments = Moments(first, second)
         self.step, self.round, self._seconds = state["step"], state["round"], state["seconds"]
         sizes: dict[str, int] = state["sizes"]
         return sizes

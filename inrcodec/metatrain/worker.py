@@ -33,6 +33,11 @@ class Worker:
             tensor /= self.world
         return tensor
 
+    def barrier(self) -> None:
+        """Wait until every process has come here."""
+        if self.world > 1:
+            dist.barrier()
+
     def share(self, batch: int) -> slice:
         """This worker's part of a global batch; ValueError if the batch does not divide evenly."""
         if batch % self.world:
