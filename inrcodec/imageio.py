@@ -100,7 +100,7 @@ _WRITERS = {
 OUTPUT_FORMATS = tuple(_WRITERS)
 
 
-def read_picture(source: Path | BinaryIO | bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def read_picture(source: str | Path | BinaryIO | bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
     """Read an image file; its size is checked before pixels are decoded.
 
     Args:
@@ -112,8 +112,8 @@ def read_picture(source: Path | BinaryIO | bytes, limits: Limits = DEFAULT_LIMIT
         LimitError: larger than `limits` (or Pillow's limit) allow.
         OSError: `source` is a path that cannot be opened.
     """
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as stream:
             return read_picture(stream, limits)
     if isinstance(source, bytes):
         source = io.BytesIO(source)
@@ -174,7 +174,7 @@ def from_pil(im: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Picture:
     )
 
 
-def write_picture(picture: Picture, target: Path | BinaryIO, file_format: str | None = None) -> None:
+def write_picture(picture: Picture, target: str | Path | BinaryIO, file_format: str | None = None) -> None:
     """Write an image file; profile and EXIF go along where the format holds them (not BMP and PPM).
 
     Args:
@@ -187,7 +187,9 @@ def write_picture(picture: Picture, target: Path | BinaryIO, file_format: str | 
         EncodeError: the format is unknown, or cannot hold this picture.
         OSError: the path cannot be written.
     """
-    writer = writer_for(file_format or (target.suffix.lstrip(".") if isinstance(target, Path) else "png"))
+    if isinstance(target, str):
+        target = Path(target)
+    writer = _writer_for(file_format or (target.suffix.lstrip(".") if isinstance(target, Path) else "png"))
     channels = picture.pixels.shape[2]
     if channels in (2, 4) and not writer.alpha:
         raise EncodeError(f"{writer.name} cannot hold an alpha channel; choose png, webp or tiff")
@@ -211,7 +213,7 @@ def write_picture(picture: Picture, target: Path | BinaryIO, file_format: str | 
         target.write(encoded.getvalue())
 
 
-def writer_for(file_format: str) -> _Writer:
+def _writer_for(file_format: str) -> _Writer:
     """The writer of a format name or extension (without dot, any case).
 
     Raises:

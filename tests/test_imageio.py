@@ -390,7 +390,7 @@ def test_paths_and_streams(tmp_path):
             return False
 
     expected = read_picture(data).pixels
-    for source in (path, io.BytesIO(data), Pipe(data)):
+    for source in (path, str(path), io.BytesIO(data), Pipe(data)):
         np.testing.assert_array_equal(read_picture(source).pixels, expected)
     with pytest.raises(FileNotFoundError):
         read_picture(tmp_path / "missing.png")
