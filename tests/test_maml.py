@@ -80,6 +80,18 @@ def test_gradient_is_second_order(folder: Path) -> None:
     assert float(metrics["psnr"]) == pytest.approx(-10 * np.log10(loss.item()), abs=1.0)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_computes_the_same_loss_and_gradient(folder: Path) -> None:
+    results = []
+    for device in ("cpu", "cuda"):
+        task = build(OPTIONS, Setting(str(folder), 0, single_worker(device)))
+        start = task.start()
+        params = torch.tensor(start.params, device=device, requires_grad=True)
+        loss, _ = task.loss(params, torch.tensor(start.mask, device=device), 0)
+        results.append((loss.detach().cpu(), torch.autograd.grad(loss, params)[0].cpu()))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-5)
+
+
 def test_pruned_and_untunable_parameters_do_not_adapt(folder: Path) -> None:
     task = _task(folder, replace(OPTIONS, init="harmonic", order=4))
     start = task.start()

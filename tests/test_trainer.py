@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import socket
 import subprocess
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from inrcodec.errors import InputError, InrCodecError
+from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.metatrain.checkpoint import load_arrays
+from inrcodec.metatrain.log import CsvLog, Progress
 from inrcodec.metatrain.loop import TrainConfig, Trainer
 from inrcodec.metatrain.task import Export, Start
 from inrcodec.metatrain.worker import Worker, open_worker, single_worker
@@ -189,6 +191,36 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(first["params"], second["params"], atol=1e-6)
     losses = [[float(row["loss"]) for row in _rows(tmp_path / run / "log.csv")] for run in ("one", "two")]
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_progress_is_shown_on_terminals_only() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        progress = Progress(10, stream)
+        progress.update(5, "loss 0.1")
+        progress.close()
+        assert ("5/10 loss 0.1" in stream.getvalue()) == shown
+        assert bool(stream.getvalue()) == shown
+
+
+def test_rows_of_a_log_share_their_columns(tmp_path: Path) -> None:
+    log = CsvLog(tmp_path / "log.csv")
+    log.write({"step": 1, "loss": 0.5})
+    size = log.size()
+    log.write({"step": 2, "loss": 0.25})
+    with pytest.raises(ValueError, match="other"):
+        log.write({"step": 3, "other": 1.0})
+    CsvLog(tmp_path / "log.csv", size).write({"step": 2, "loss": 0.125})
+    assert (tmp_path / "log.csv").read_text() == "step,loss\n1,0.5\n2,0.125\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_named() -> None:
+    with pytest.raises(EncodeError, match="CUDA"):
+        single_worker("cuda")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_processes_share_one_global_batch(folder: Path, centre: bool) -> None:
     whole = Sampler(photos, 16, 6, 5, single_worker("cpu"), centre)(2)
     parts = [Sampler(photos, 16, 6, 5, Worker(rank, 3, CPU), centre)(2) for rank in range(3)]
     assert torch.equal(torch.cat(parts), whole)
-    with pytest.raises(ValueError, match="evenly"):
+    with pytest.raises(InputError, match="evenly"):
         Sampler(photos, 16, 6, 5, Worker(0, 4, CPU))(0)
 
 

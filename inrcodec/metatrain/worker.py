@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from inrcodec.errors import EncodeError
+from inrcodec.errors import EncodeError, InputError
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Worker:
             dist.barrier()
 
     def share(self, batch: int) -> slice:
-        """This worker's part of a global batch; ValueError if the batch does not divide evenly."""
+        """This worker's part of a global batch; InputError if it does not divide evenly."""
         if batch % self.world:
-            raise ValueError(f"a batch of {batch} cannot be split evenly over {self.world} processes")
+            raise InputError(f"a batch of {batch} cannot be split evenly over {self.world} processes")
         size = batch // self.world
         return slice(self.rank * size, (self.rank + 1) * size)
 
