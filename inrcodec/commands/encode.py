@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import sys
 import time
 import warnings
@@ -170,12 +171,13 @@ def _encode_one(
 
 
 def _read(source: str) -> "Picture":
-    """Read an image under this program's own limits, without Pillow's warnings about sloppy metadata."""
+    """Read an image under this program's own limits, without Pillow's remarks about sloppy files."""
     from PIL import Image
 
     from inrcodec.imageio import read_picture
 
     Image.MAX_IMAGE_PIXELS = None
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         if source == STDIO:
