@@ -164,7 +164,7 @@ def _encode_one(
         "width": width,
         "height": height,
         "bytes": len(data),
-        "bpp": round(8 * len(data) / (width * height), 4),
+        "bpp": 8 * len(data) / (width * height),
         "psnr": _decoded_psnr(picture, data, options["device"]) if measure else None,
         "seconds": round(seconds, 3),
     }
@@ -203,7 +203,7 @@ def _decoded_psnr(picture: "Picture", data: bytes, device: str) -> float | None:
     if not visible.any():
         return None
     value = psnr(original[visible][:, :colours], decoded[visible][:, :colours])
-    return round(value, 3) if np.isfinite(value) else None
+    return value if np.isfinite(value) else None
 
 
 def _summary(result: dict[str, Any]) -> str:
