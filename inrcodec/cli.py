@@ -24,6 +24,7 @@ _COMMANDS = {
     "info": "inrcodec.commands.info:info",
     "codebooks": "inrcodec.commands.codebooks:codebooks",
     "train": "inrcodec.commands.train:train",
+    "bench": "inrcodec.bench.command:bench",
 }
 
 

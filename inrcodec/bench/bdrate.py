@@ -1,7 +1,7 @@
 """Bjontegaard deltas between two rate-distortion curves, by piecewise cubic Hermite interpolation.
 
-The curves are interpolated in log10(rate), as in VCEG-M33, with the monotone interpolant (pchip) that JVET uses
-since, and averaged over the interval both cover. Nothing is extrapolated: where the curves share too little,
+The curves are interpolated in log10(rate), as in VCEG-M33, with the monotone interpolant (pchip) that JVET
+uses, and averaged over the interval both cover. Nothing is extrapolated: where the curves share too little,
 there is no number.
 """
 
@@ -93,8 +93,8 @@ def interpolate_psnr(rate: Sequence[float], psnr: Sequence[float], at_rate: floa
 def _by_psnr(rate: Sequence[float], psnr: Sequence[float]) -> tuple[_Floats, _Floats]:
     """The points worth having, as (PSNR, log10 rate), both strictly increasing.
 
-    A point is dropped when another one has at least its PSNR for at most its rate (nobody would use it, and a
-    curve that turns back has no inverse), or when its PSNR is infinite (a lossless point is on no such curve).
+    A point is dropped when another one has at least its PSNR for at most its rate (nobody would use it, and
+    a curve that turns back has no inverse), or when its PSNR is infinite (lossless is on no such curve).
     """
     if len(rate) != len(psnr):
         raise ValueError(f"{len(rate)} rates but {len(psnr)} PSNR values")

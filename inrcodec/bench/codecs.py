@@ -158,7 +158,8 @@ def _jpeg_version() -> str:
 def _require(feature: str, name: str) -> None:
     if not features.check(feature):
         raise InputError(
-            f"codec {name!r} is missing from this build of Pillow, its wheels have it: pip install --upgrade pillow"
+            f"codec {name!r} is missing from this build of Pillow (its wheels have it): "
+            "pip install --upgrade pillow"
         )
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from inrcodec.bench.metrics import Pixels
 from inrcodec.errors import InputError
+from inrcodec.imageio import read_picture
 
-SUFFIXES = frozenset({".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".gif"})
+SUFFIXES = frozenset(
+    {".png", ".ppm", ".pgm", ".pnm", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".qoi"}
+)
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,20 @@ def find_images(paths: Sequence[Path]) -> list[Source]:
 
 
 def load_rgb(path: Path) -> Pixels:
-    """Open an image as uint8 (H, W, 3) RGB; transparency is laid over white, orientation tags are ignored.
+    """Open an image as uint8 (H, W, 3) RGB; gray is repeated, transparency is laid over white.
 
     Raises:
-        InputError: the file is not an image that can be read, or has more than 8 bits per sample.
+        InputError: the file cannot be read, or is no 8-bit image.
+        LimitError: the image is too large.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode.startswith(("I", "F")):
-                raise InputError(f"{path.name}: more than 8 bits per sample (mode {picture.mode})")
-            if picture.has_transparency_data:
-                layer = picture.convert("RGBA")
-                white = Image.new("RGBA", layer.size, "white")
-                return np.asarray(Image.alpha_composite(white, layer).convert("RGB"))
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path.name}: {error}") from error
+        pixels = read_picture(path).pixels
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror or error}") from error
+    channels = pixels.shape[2]
+    colour = pixels[..., : channels - 1] if channels in (2, 4) else pixels
+    rgb = np.broadcast_to(colour, (*pixels.shape[:2], 3))
+    if channels in (2, 4):
+        alpha = pixels[..., -1:].astype(np.uint32)
+        rgb = ((rgb * alpha + (255 - alpha) * 255 + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(rgb)

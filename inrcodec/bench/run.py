@@ -1,11 +1,6 @@
 """Running a benchmark: missing points measured by single-threaded processes, saved as they come."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +8,10 @@ from inrcodec.bench.codecs import Codec
 from inrcodec.bench.images import Source
 from inrcodec.bench.measure import Task, measure
 from inrcodec.bench.points import Point, format_point, read_points, write_points
-from inrcodec.errors import EncodeError, InputError
+from inrcodec.bench.pool import parallel
+from inrcodec.errors import InrCodecError
 
 RESULTS = "results.csv"
-
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,7 @@ def run_tasks(
     failures: dict[tuple[str, str, str], Failure] = {}
     missing = [task for key, task in wanted.items() if key not in done]
     with results.open("a", encoding="utf-8") as sink:
-        for task, result in _measure_all(missing, jobs):
+        for task, result in parallel(_measure_safely, missing, jobs):
             if isinstance(result, Point):
                 done[task.key] = kept[task.key] = result
                 sink.write(format_point(result))
@@ -107,43 +95,11 @@ def run_tasks(
     )
 
 
-def _measure_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Point | str]]:
-    if not tasks:
-        return
-    # Spawned, not forked: children see the thread limits before they import numpy, and inherit no locks.
-    context = multiprocessing.get_context("spawn")
-    with _one_thread(), ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        futures = {pool.submit(_measure_safely, task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise EncodeError(
-                "a worker process died (out of memory?); finished points are kept: run again with --resume"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def _measure_safely(task: Task) -> Point | str:
     """The point, or what went wrong: one bad image or codec must not end a run of hours."""
     try:
         return measure(task)
-    except InputError as error:
+    except InrCodecError as error:
         return str(error)
     except Exception as error:  # codecs are other people's code and raise what they like
         return f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

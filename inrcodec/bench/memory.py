@@ -1,0 +1,106 @@
+"""Peak memory of a codec, measured where nothing else runs: one fresh interpreter for each direction.
+
+A process that has measured other points already holds freed memory which the next point reuses, so the only
+honest figure is that of a new one. Each child loads what it needs (the pixels or the file, and the codec,
+through a tiny warm-up picture), notes its resident peak, works once, and notes it again.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inrcodec.bench.codecs import parse_codec
+from inrcodec.bench.images import load_rgb
+from inrcodec.bench.pool import one_thread
+from inrcodec.errors import EncodeError
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Peak resident memory of one process, in MiB.
+
+    Attributes:
+        idle: before the work: interpreter, libraries, input.
+        working: after it.
+    """
+
+    idle: float
+    working: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak memory of one codec on one image at one setting."""
+
+    image: str
+    setting: str
+    encode: Peak
+    decode: Peak
+
+
+def measure_memory(codec: str, image: str, source: Path, setting: str, encoded: Path) -> Memory:
+    """Encode `source` and decode `encoded` in fresh processes of one thread.
+
+    Args:
+        codec: codec specification.
+        image: name of the image in the results.
+        source: the image file.
+        setting: what the codec is asked for.
+        encoded: the file of that point.
+
+    Raises:
+        EncodeError: a child process failed.
+    """
+    return Memory(
+        image,
+        setting,
+        encode=_run_child("encode", codec, setting, source),
+        decode=_run_child("decode", codec, setting, encoded),
+    )
+
+
+def _run_child(direction: str, codec: str, setting: str, path: Path) -> Peak:
+    command = [sys.executable, "-m", "inrcodec.bench.memory", direction, codec, setting, str(path)]
+    with one_thread():
+        child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if child.returncode:
+        last = child.stderr.strip().rpartition("\n")[2]
+        raise EncodeError(f"measuring the memory of {codec} failed: {last}")
+    return Peak(**json.loads(child.stdout))
+
+
+def _peak_mib() -> float:
+    """Highest resident size of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would count the parent's size before exec as well.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024.0
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _child(direction: str, codec_name: str, setting: str, path: str) -> None:
+    codec = parse_codec(codec_name)
+    tiny = np.zeros((64, 64, 3), dtype=np.uint8)
+    codec.decode(codec.encode(tiny, float(setting)))
+    if direction == "encode":
+        pixels = load_rgb(Path(path))
+        idle = _peak_mib()
+        codec.encode(pixels, float(setting))
+    else:
+        data = Path(path).read_bytes()
+        idle = _peak_mib()
+        codec.decode(data)
+    print(json.dumps({"idle": round(idle, 1), "working": round(_peak_mib(), 1)}))
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])

@@ -1,0 +1,176 @@
+"""report.html: one self-contained page with everything a reader needs to judge the codecs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from inrcodec.bench import tables
+from inrcodec.bench.anchors import Anchor
+from inrcodec.bench.crops import CropRow
+from inrcodec.bench.markers import colour_class, marker
+from inrcodec.bench.memory import Memory
+from inrcodec.bench.points import Point
+from inrcodec.bench.run import Failure
+from inrcodec.bench.summary import Summary, mean_curve
+from inrcodec.bench.svgplot import Frame, Series, line_plot
+
+_WIDE = Frame(width=940, height=500, left=56, right=118)
+_NARROW = Frame(width=420, height=420, left=54, right=92, x_ticks=5, radius=4.5)
+_SMALL = Frame(
+    width=260,
+    height=170,
+    left=30,
+    right=8,
+    top=8,
+    bottom=22,
+    x_ticks=4,
+    y_ticks=4,
+    axis_titles=False,
+    end_labels=False,
+    radius=2.6,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What goes onto the page.
+
+    Attributes:
+        summary: means and comparisons.
+        points: every point.
+        anchors: published curves to draw.
+        crops: side-by-side crops.
+        memory: peak memory by codec name.
+        versions: library versions by codec name.
+        machine: facts about the machine.
+        failures: points that could not be measured.
+        unreadable: images that could not be opened, with the reason.
+        command: the command line.
+    """
+
+    summary: Summary
+    points: Sequence[Point]
+    anchors: Sequence[Anchor]
+    crops: Sequence[CropRow]
+    memory: Mapping[str, Memory]
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+    failures: Sequence[Failure]
+    unreadable: Mapping[str, str]
+    command: str
+
+
+def render(report: Report) -> str:
+    """The page as HTML text; it loads nothing from anywhere."""
+    summary = report.summary
+    template = Template(files("inrcodec.bench").joinpath("report.html").read_text(encoding="utf-8"))
+    names = [codec.name for codec in summary.codecs]
+    count = len(summary.images)
+    return template.substitute(
+        first=escape(names[0]),
+        images=f"{count} image{'s' if count != 1 else ''}",
+        problems=_problems(report),
+        tiles=tables.headline(summary),
+        plot_wide=line_plot(_mean_series(report), _WIDE, "Mean PSNR against bits per pixel"),
+        plot_narrow=line_plot(_mean_series(report), _NARROW, "Mean PSNR against bits per pixel"),
+        legend=_legend(names),
+        sources=_sources(report.anchors),
+        matrix=tables.matrix(summary),
+        details=tables.details(summary),
+        published=tables.published(summary),
+        cost=tables.cost(summary, report.memory),
+        crops="".join(_crop_row(row) for row in report.crops),
+        multiples=_multiples(report, names),
+        curves=tables.curves(summary),
+        versions=tables.facts(report.versions),
+        machine=tables.facts(report.machine),
+        command=escape(report.command),
+    )
+
+
+def _mean_series(report: Report) -> list[Series]:
+    series = [Series(a.label, a.bpp, a.psnr, None) for a in report.anchors]
+    for index, codec in enumerate(report.summary.codecs):
+        titles = [f"{codec.name} at {p.setting}: {p.bpp:.3f} bpp, {p.psnr:.2f} dB" for p in codec.curve]
+        series.append(Series(codec.name, *mean_curve(codec), index, titles))
+    return series
+
+
+def _legend(names: Sequence[str]) -> str:
+    items = []
+    for index, name in enumerate(names):
+        line = f'<line class="curve {colour_class(index)}" x1="0" x2="28" y1="7" y2="7"/>'
+        key = f'<svg viewBox="0 0 28 14" class="key">{line}{marker(index, 14, 7, 4)}</svg>'
+        items.append(f"<li>{key}{escape(name)}</li>")
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _sources(anchors: Sequence[Anchor]) -> str:
+    if not anchors:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(a.label)}</b> ({escape(a.name)}): {escape(a.source)}</li>" for a in anchors
+    )
+    return (
+        "<details><summary>Thin grey curves are published figures, not measured here: sources</summary>"
+        f"<ul>{items}</ul></details>"
+    )
+
+
+def _multiples(report: Report, names: Sequence[str]) -> str:
+    by_image: dict[str, list[Point]] = {}
+    for point in report.points:
+        by_image.setdefault(point.image, []).append(point)
+    cells = []
+    for image, points in by_image.items():
+        series = []
+        for index, name in enumerate(names):
+            own = sorted((p for p in points if p.codec == name), key=lambda p: p.bpp)
+            titles = [f"{name} at {p.setting}: {p.bpp:.3f} bpp, {p.psnr:.2f} dB" for p in own]
+            series.append(Series(name, [p.bpp for p in own], [p.psnr for p in own], index, titles))
+        rates = "".join(
+            f"<span>{escape(c.anchor)} {tables.percent(c.per_image.get(image))}</span>"
+            for c in report.summary.comparisons
+            if c.test == names[0]
+        )
+        plot = line_plot(series, _SMALL, f"{image}: PSNR against bits per pixel")
+        cells.append(f"<figure><figcaption>{escape(image)}</figcaption>{plot}<p>{rates}</p></figure>")
+    return "".join(cells)
+
+
+def _crop_row(row: CropRow) -> str:
+    cells = []
+    for crop in row.crops:
+        if crop.codec:
+            larger = crop.bytes > row.target_bytes
+            quality = "lossless" if math.isinf(crop.psnr) else f"{crop.psnr:.2f} dB"
+            note = ' <b class="bad">larger: cannot go lower</b>' if larger else ""
+            caption = (
+                f"<b>{escape(crop.codec)}</b> at {crop.setting}<br>{crop.bytes:,} bytes, {quality}{note}"
+            )
+        else:
+            caption = f"<b>original</b><br>{crop.bytes:,} bytes"
+        alt = f"{escape(crop.codec or 'original')}, {escape(row.image)}"
+        picture = f'<img src="{crop.data_uri}" alt="{alt}">'
+        cells.append(f"<figure>{picture}<figcaption>{caption}</figcaption></figure>")
+    return (
+        f"<h3>{escape(row.image)} <small>{escape(row.why)}; at most {row.target_bytes:,} bytes each; "
+        f"window at ({row.left}, {row.top})</small></h3>"
+        f'<div class="crops">{"".join(cells)}</div>'
+    )
+
+
+def _problems(report: Report) -> str:
+    lines = [f"{name}: {reason}" for name, reason in report.unreadable.items()]
+    lines += [f"{f.image}, {f.codec} at {f.setting}: {f.message}" for f in report.failures]
+    if report.summary.left_out:
+        lines.append(
+            "left out of the means, because points are missing: " + ", ".join(report.summary.left_out)
+        )
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<section class="problems"><h2>Problems</h2><ul>{items}</ul></section>'
