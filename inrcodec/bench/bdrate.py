@@ -79,17 +79,6 @@ def bd_psnr(
     return Delta(delta.value, delta.overlap, 10.0**delta.low, 10.0**delta.high, delta.reason)
 
 
-def interpolate_psnr(rate: Sequence[float], psnr: Sequence[float], at_rate: float) -> float | None:
-    """PSNR of a curve at one rate by the same interpolation, or None outside of it."""
-    x, y = _swap(_by_psnr(rate, psnr))
-    target = math.log10(at_rate)
-    if len(x) < 2 or not x[0] <= target <= x[-1]:
-        return None
-    from scipy.interpolate import PchipInterpolator  # an extra
-
-    return float(PchipInterpolator(x, y)(target))
-
-
 def _by_psnr(rate: Sequence[float], psnr: Sequence[float]) -> tuple[_Floats, _Floats]:
     """The points worth having, as (PSNR, log10 rate), both strictly increasing.
 

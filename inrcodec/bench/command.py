@@ -9,7 +9,7 @@ import click
 DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
 
 
-@click.command()
+@click.command(short_help="Compare codecs by rate and distortion.")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",

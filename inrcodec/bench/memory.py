@@ -2,7 +2,8 @@
 
 A process that has measured other points already holds freed memory which the next point reuses, so the only
 honest figure is that of a new one. Each child loads what it needs (the pixels or the file, and the codec,
-through a tiny warm-up picture), notes its resident peak, works once, and notes it again.
+through a tiny warm-up picture), notes its resident peak, works once, and notes it again. Pixels are handed over
+raw, because unpacking a PNG would raise the peak before the work begins.
 """
 
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -54,13 +56,13 @@ def measure_memory(codec: str, image: str, source: Path, setting: str, encoded: 
 
     Raises:
         EncodeError: a child process failed.
+        InputError: the image cannot be read.
     """
-    return Memory(
-        image,
-        setting,
-        encode=_run_child("encode", codec, setting, source),
-        decode=_run_child("decode", codec, setting, encoded),
-    )
+    with TemporaryDirectory() as folder:
+        raw = Path(folder) / "pixels.npy"
+        np.save(raw, load_rgb(source))
+        encode = _run_child("encode", codec, setting, raw)
+    return Memory(image, setting, encode, decode=_run_child("decode", codec, setting, encoded))
 
 
 def _run_child(direction: str, codec: str, setting: str, path: Path) -> Peak:
@@ -92,7 +94,7 @@ def _child(direction: str, codec_name: str, setting: str, path: str) -> None:
     tiny = np.zeros((64, 64, 3), dtype=np.uint8)
     codec.decode(codec.encode(tiny, float(setting)))
     if direction == "encode":
-        pixels = load_rgb(Path(path))
+        pixels = np.load(path)
         idle = _peak_mib()
         codec.encode(pixels, float(setting))
     else:

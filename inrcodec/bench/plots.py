@@ -45,10 +45,9 @@ def write_plots(summary: Summary, anchors: Sequence[Anchor], out: Path) -> list[
     axes.set_xlim(0.0, 1.03 * max(xs))
     axes.set_ylim(min(ys) - 0.7, max(ys) + 0.7)
     _draw_published(axes, anchors)
-    axes.set_xlabel("bits per pixel")
-    axes.set_ylabel("PSNR (dB), RGB")
     count = len(summary.images)
-    axes.set_title(f"Mean over {count} image{'s' if count != 1 else ''}", fontsize=10)
+    axes.set_xlabel(f"bits per pixel, mean over {count} image{'s' if count != 1 else ''}")
+    axes.set_ylabel("PSNR (dB), RGB")
     axes.grid(color="#e3e6ea", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -75,7 +74,7 @@ def _draw_published(axes: Any, anchors: Sequence[Anchor]) -> None:
         if visible[-1] == len(rates) - 1:
             axes.annotate(anchor.label, end, xytext=(4, 0), ha="left", va="center", **style)
         elif end[0] < 0.97 * right:
-            axes.annotate(anchor.label, end, xytext=(-4, -1), ha="right", va="bottom", **style)
+            axes.annotate(anchor.label, end, xytext=(4, -3), ha="left", va="top", **style)
         else:
             leaving.append((end[1], anchor.label))
     leaving.sort(reverse=True)
