@@ -33,7 +33,7 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="
 
 # Bits per pixel and dB: the first codec gains on one and loses on the other.
 CURVES = {

@@ -1,6 +1,7 @@
 """The codecs a benchmark can compare: names, settings, how they encode and decode, versions."""
 
 import importlib
+import importlib.metadata
 import io
 import re
 from collections.abc import Callable, Mapping
@@ -200,13 +201,14 @@ def _plugin(name: str, module: str, package: str) -> Any:
 
 
 def _jxl() -> Codec:
-    module = _plugin("jxl", "pillow_jxl", "pillow-jxl-plugin")
+    _plugin("jxl", "pillow_jxl", "pillow-jxl-plugin")  # registers itself with Pillow
 
     def version() -> str:
-        return f"pillow-jxl-plugin {module.__version__}, Pillow {features.version('pil')}"
+        plugin = importlib.metadata.version("pillow-jxl-plugin")
+        return f"pillow-jxl-plugin {plugin}, Pillow {features.version('pil')}"
 
     options = {"effort": 7, "num_threads": 1}
-    return PillowCodec("jxl", ".jxl", "JXL", (5, 15, 30, 45, 60, 75, 85, 90), version, options)
+    return PillowCodec("jxl", ".jxl", "JXL", (1, 5, 20, 40, 55, 70, 80, 86), version, options)
 
 
 def _heic() -> Codec:
@@ -216,7 +218,7 @@ def _heic() -> Codec:
     def version() -> str:
         return f"libheif {module.libheif_version()}, Pillow {features.version('pil')}"
 
-    return PillowCodec("heic", ".heic", "HEIF", (10, 20, 30, 40, 50, 60, 70, 80), version, {})
+    return PillowCodec("heic", ".heic", "HEIF", (10, 16, 22, 28, 35, 42, 48, 54), version, {})
 
 
 _PILLOW: dict[str, Callable[[], Codec]] = {

@@ -2,8 +2,8 @@
 
 A process that has measured other points already holds freed memory which the next point reuses, so the only
 honest figure is that of a new one. Each child loads what it needs (the pixels or the file, and the codec,
-through a tiny warm-up picture), notes its resident peak, works once, and notes it again. Pixels are handed over
-raw, because unpacking a PNG would raise the peak before the work begins.
+through a tiny warm-up picture), notes its resident peak, works once, and notes it again. Pixels are handed
+over raw, because unpacking a PNG would raise the peak before the work begins.
 """
 
 import json
