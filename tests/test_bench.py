@@ -102,6 +102,7 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
     page = (out / "report.html").read_text()
     assert "a.png" in page
     assert "b.png" in page
+    assert "| jpeg |" in (out / "report.md").read_text()
     assert (out / "rd.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "rd.svg").read_text()
 

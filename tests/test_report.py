@@ -12,6 +12,7 @@ from PIL import Image
 
 from inrcodec.bench.anchors import Anchor
 from inrcodec.bench.crops import Crop, CropRow
+from inrcodec.bench.markdown import render_markdown
 from inrcodec.bench.memory import Memory, Peak
 from inrcodec.bench.plots import write_plots
 from inrcodec.bench.points import Point
@@ -176,6 +177,20 @@ def test_one_codec_alone_and_lossless_points() -> None:
     page = Page(render(report(summary=summarise(alone), points=alone, crops=[], memory={}, anchors=[])))
     assert page.open == []
     assert "n/a" in page.text
+
+
+def test_markdown_has_the_same_figures() -> None:
+    made = report()
+    text = render_markdown(made.summary, made.memory, made.versions, made.machine, made.command)
+    assert "    inrcodec bench 'my images' --out x" in text
+    assert "| ours |  | -20.0 % | +25.0 % | n/a |" in text
+    assert "| weaker | -20.0 % |" in text
+    assert "| ours | 6.25 | 0.833 | 95 | 80 | picture0.png at 0 (1.5 + 0.2 s) |" in text
+    assert "| Paper |" in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 5
+    for table in tables:
+        assert len({line.count("|") for line in table.strip().splitlines()}) == 1
 
 
 def test_plots_as_files(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, features
+from PIL import AvifImagePlugin, Image, features
 
 from inrcodec.bench.metrics import Pixels
 from inrcodec.errors import InputError
@@ -78,7 +78,10 @@ class PillowCodec:
 
 @dataclass(frozen=True)
 class InrCodec:
-    """The codec of this package, with its encoder options."""
+    """The codec of this package, with its encoder options.
+
+    It runs on the processor unless `device` says otherwise: times are those of one thread.
+    """
 
     name: str
     options: Mapping[str, Any]
@@ -90,30 +93,32 @@ class InrCodec:
         """See `Codec.encode`."""
         import inrcodec
 
-        data: bytes = inrcodec.encode(image, quality=setting, **self.options)
-        return data
+        return inrcodec.encode(image, quality=setting, **{"device": "cpu", **self.options})
 
     def decode(self, data: bytes) -> Pixels:
         """See `Codec.decode`."""
         import inrcodec
 
-        pixels: Pixels = inrcodec.decode(data)
-        return pixels
+        device = self.options.get("device", "cpu")
+        return inrcodec.decode(data, codebook=self.options.get("codebook"), device=device)
 
     def version(self) -> str:
         """See `Codec.version`."""
         import inrcodec
 
-        options = {"codebook": self.options["codebook"]} if "codebook" in self.options else {}
-        flat = np.zeros((16, 16, 3), dtype=np.uint8)
-        # A file names its codebook by content, so the id cannot go stale the way a file name can.
-        info = inrcodec.inspect(inrcodec.encode(flat, **options))
-        return f"inrcodec {inrcodec.__version__}, codebook {info.codebook}"
+        book = inrcodec.load_codebook(self.options.get("codebook"))
+        # By content: a file name may stand for another codebook tomorrow.
+        return f"inrcodec {inrcodec.__version__}, codebook {book.id.hex()}"
 
 
 KNOWN = ("inrcodec", "jpeg", "webp", "avif", "jpeg2000", "jxl", "heic")
 
-_INR_OPTIONS: dict[str, Callable[[str], Any]] = {"steps": int, "entropy": str, "codebook": str}
+_INR_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "steps": int,
+    "entropy": str,
+    "codebook": str,
+    "device": str,
+}
 
 
 def parse_codec(spec: str) -> Codec:
@@ -179,6 +184,7 @@ def _webp() -> Codec:
 
 def _avif() -> Codec:
     _require("avif", "avif")
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the decoder has no other switch
     library = _pillow_version("libavif", "avif")
     options = {"speed": 6, "max_threads": 1}
     return PillowCodec("avif", ".avif", "AVIF", (10, 20, 30, 40, 50, 60, 70, 78), library, options)
@@ -201,7 +207,8 @@ def _plugin(name: str, module: str, package: str) -> Any:
 
 
 def _jxl() -> Codec:
-    _plugin("jxl", "pillow_jxl", "pillow-jxl-plugin")  # registers itself with Pillow
+    module = _plugin("jxl", "pillow_jxl", "pillow-jxl-plugin")  # registers itself with Pillow
+    module.JpegXLImagePlugin.DECODE_THREADS = 1
 
     def version() -> str:
         plugin = importlib.metadata.version("pillow-jxl-plugin")
@@ -214,6 +221,7 @@ def _jxl() -> Codec:
 def _heic() -> Codec:
     module = _plugin("heic", "pillow_heif", "pillow-heif")
     module.register_heif_opener()
+    module.options.DECODE_THREADS = 1
 
     def version() -> str:
         return f"libheif {module.libheif_version()}, Pillow {features.version('pil')}"

@@ -22,8 +22,8 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
     default=DEFAULT_CODECS,
     show_default=True,
     metavar="LIST",
-    help="Comma-separated; the first one is the subject. Also jxl and heic, and inrcodec with options: "
-    "inrcodec:steps=0, inrcodec:entropy=zstd, inrcodec:codebook=PATH.",
+    help="Comma-separated; the first one is the subject. Also jxl and heic, and inrcodec with options, as in "
+    "inrcodec:steps=0:entropy=zstd (steps, entropy, codebook, device).",
 )
 @click.option(
     "--qualities",
@@ -52,8 +52,8 @@ def bench(
 ) -> None:
     """Compare codecs by PSNR against bits per pixel on IMAGES (files or directories).
 
-    Writes results.csv, summary.json, report.html, rd.png and rd.svg into OUT, and every encoded file below
-    OUT/files. The exit status is 1 when images could not be read or points could not be measured.
+    Writes results.csv, summary.json, report.html, report.md, rd.png and rd.svg into OUT, and every encoded
+    file below OUT/files. The exit status is 1 when images could not be read or points could not be measured.
     """
     from inrcodec.bench.workflow import Request, run_bench
 

@@ -14,6 +14,7 @@ from inrcodec.bench.crops import make_crops
 from inrcodec.bench.environment import check_versions, machine
 from inrcodec.bench.export import summary_dict
 from inrcodec.bench.images import Source, find_images, load_rgb
+from inrcodec.bench.markdown import render_markdown
 from inrcodec.bench.memory import Memory, measure_memory
 from inrcodec.bench.plots import write_plots
 from inrcodec.bench.points import Point, point_file
@@ -84,6 +85,8 @@ def run_bench(request: Request) -> bool:
     facts = machine()
     content = summary_dict(summary, memory, versions, facts, outcome.failures, unreadable, request.command)
     _write_text(request.out / "summary.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    text = render_markdown(summary, memory, versions, facts, request.command)
+    _write_text(request.out / "report.md", text)
     write_plots(summary, anchors, request.out)
     crops = make_crops(summary, outcome.points, by_name, request.out, jobs)
     report = Report(
