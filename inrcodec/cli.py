@@ -26,6 +26,7 @@ _COMMANDS = {
     "train": "inrcodec.commands.train:train",
     "bench": "inrcodec.bench.command:bench",
 }
+_EXTRA_OF = {"torch": "torch", "matplotlib": "bench", "skimage": "bench", "scipy": "bench"}
 
 
 def report_error(exc: Exception, name: str | None = None) -> int:
@@ -69,6 +70,12 @@ class LazyGroup(click.Group):
         """Run the subcommand."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as exc:
+            extra = _EXTRA_OF.get((exc.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            error = InrCodecError(f"this needs {exc.name}: pip install 'inrcodec[{extra}]'")
+            ctx.exit(report_error(error))
         except EXPECTED_ERRORS as exc:
             ctx.exit(report_error(exc))
         except (KeyboardInterrupt, click.Abort):

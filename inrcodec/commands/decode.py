@@ -5,7 +5,14 @@ from pathlib import Path
 import click
 
 from inrcodec.cli import EXPECTED_ERRORS, report_error
-from inrcodec.commands.params import device_option, force_option, parse_crop, parse_size
+from inrcodec.commands.params import (
+    codebook_option,
+    device_option,
+    force_option,
+    parse_crop,
+    parse_positive,
+    parse_size,
+)
 from inrcodec.files import STDIO, check_target, read_input, write_output
 
 
@@ -14,7 +21,7 @@ from inrcodec.files import STDIO, check_target, read_input, write_output
 @click.option("-o", "--output", metavar="PATH", help="Output image.  [default: beside the file, as .png]")
 @click.option(
     "--scale",
-    type=click.FloatRange(min=0, min_open=True),
+    callback=parse_positive,
     metavar="S",
     help="Render S times as wide and as high.",
 )
@@ -29,8 +36,12 @@ from inrcodec.files import STDIO, check_target, read_input, write_output
     help="Image format: png, jpg, webp, tiff, bmp, ppm.  [default: by extension; png on standard output]",
 )
 @click.option(
-    "--max-pixels", type=click.IntRange(min=1), metavar="N", help="Refuse to render more than N pixels."
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Refuse more than N pixels, in the file or rendered.",
 )
+@codebook_option
 @device_option
 @force_option
 @click.pass_context
@@ -43,6 +54,7 @@ def decode(
     crop: tuple[int, int, int, int] | None,
     file_format: str | None,
     max_pixels: int | None,
+    codebook: str | None,
     device: str,
     force: bool,
 ) -> None:
@@ -66,10 +78,19 @@ def decode(
         if output != STDIO:
             check_target(Path(output), force)
         picture = decode_picture(
-            read_input(source), scale=scale, size=size, crop=crop, device=device, limits=limits
+            read_input(source),
+            scale=scale,
+            size=size,
+            crop=crop,
+            codebook=codebook,
+            device=device,
+            limits=limits,
         )
         write_output(
             output, lambda stream: write_picture(picture, stream, file_format=file_format), overwrite=force
         )
+    except ValueError as exc:
+        # Options that only make no sense for this picture, such as a region outside of it.
+        raise click.UsageError(str(exc)) from exc
     except EXPECTED_ERRORS as exc:
         ctx.exit(report_error(exc, source))

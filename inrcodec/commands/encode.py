@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inrcodec.cli import EXPECTED_ERRORS, report_error
-from inrcodec.commands.params import device_option, force_option, json_option
+from inrcodec.commands.params import codebook_option, device_option, force_option, json_option, parse_positive
 from inrcodec.files import STDIO, check_target, read_input, write_output
 
 if TYPE_CHECKING:
@@ -40,12 +40,8 @@ _PROGRESS_STEPS = 1000
     type=click.IntRange(1, 100),
     help="1 small to 100 good; instead of it one rate target may be given.  [default: 50]",
 )
-@click.option(
-    "--bpp", type=click.FloatRange(min=0, min_open=True), help="Aim at X bits per pixel.", metavar="X"
-)
-@click.option(
-    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Aim at a PSNR of DB decibels.", metavar="DB"
-)
+@click.option("--bpp", callback=parse_positive, help="Stay within X bits per pixel.", metavar="X")
+@click.option("--psnr", callback=parse_positive, help="Reach a PSNR of DB decibels.", metavar="DB")
 @click.option("--max-bytes", type=click.IntRange(min=1), help="Stay within N bytes.", metavar="N")
 @click.option(
     "--steps",
@@ -53,7 +49,7 @@ _PROGRESS_STEPS = 1000
     metavar="N",
     help="Fine-tuning steps: more take longer and save bytes.  [default: a few]",
 )
-@click.option("--codebook", metavar="NAME|PATH", help="Codebook to start from (see codebooks).")
+@codebook_option
 @click.option(
     "--entropy",
     type=click.Choice(["auto", "rans", "zstd"]),
@@ -165,7 +161,7 @@ def _encode_one(
         "height": height,
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),
-        "psnr": _decoded_psnr(picture, data, options["device"]) if measure else None,
+        "psnr": _decoded_psnr(picture, data, options) if measure else None,
         "seconds": round(seconds, 3),
     }
 
@@ -185,7 +181,7 @@ def _read(source: str) -> "Picture":
         return read_picture(Path(source))
 
 
-def _decoded_psnr(picture: "Picture", data: bytes, device: str) -> float | None:
+def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> float | None:
     """PSNR in dB of the decoded file; None if it equals the picture.
 
     Measured over the colour samples of pixels that are not fully transparent: the rest cannot be seen.
@@ -196,7 +192,7 @@ def _decoded_psnr(picture: "Picture", data: bytes, device: str) -> float | None:
     from inrcodec.codec import decode
 
     original = picture.pixels
-    decoded = decode(data, device=device).reshape(original.shape)
+    decoded = decode(data, device=options["device"], codebook=options.get("codebook")).reshape(original.shape)
     channels = original.shape[2]
     visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
     colours = channels - 1 if channels in (2, 4) else channels

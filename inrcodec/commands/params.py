@@ -1,5 +1,6 @@
 """Options that several subcommands share, and the parsers of structured ones."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,23 @@ device_option: _Decorator = click.option(
     show_default=True,
     help="Where to compute; auto takes a GPU where there is one.",
 )
+codebook_option: _Decorator = click.option(
+    "--codebook", metavar="NAME|PATH", help="Codebook, if not the default one (see codebooks)."
+)
 json_option: _Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def parse_positive(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """A finite number above 0 (click's own FloatRange lets "nan" pass)."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise click.BadParameter(f"{value!r} is not a positive number")
+    return number
 
 
 def parse_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
