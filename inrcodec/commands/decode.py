@@ -1,6 +1,7 @@
 """`inrcodec decode`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from inrcodec.commands.params import (
     parse_size,
 )
 from inrcodec.files import STDIO, check_target, read_input, write_output
+
+if TYPE_CHECKING:
+    from inrcodec.codec import Info
 
 
 @click.command()
@@ -61,7 +65,7 @@ def decode(
     """Decode a .sinr file at any resolution."""
     if scale is not None and size is not None:
         raise click.UsageError("give only one of --scale and --size")
-    from inrcodec.codec import decode_picture
+    from inrcodec.codec import decode_picture, inspect
     from inrcodec.imageio import OUTPUT_FORMATS, write_picture
     from inrcodec.limits import DEFAULT_LIMITS, Limits
 
@@ -77,8 +81,11 @@ def decode(
     try:
         if output != STDIO:
             check_target(Path(output), force)
+        data = read_input(source)
+        if crop is not None:
+            _check_crop(crop, inspect(data))
         picture = decode_picture(
-            read_input(source),
+            data,
             scale=scale,
             size=size,
             crop=crop,
@@ -89,8 +96,12 @@ def decode(
         write_output(
             output, lambda stream: write_picture(picture, stream, file_format=file_format), overwrite=force
         )
-    except ValueError as exc:
-        # Options that only make no sense for this picture, such as a region outside of it.
-        raise click.UsageError(str(exc)) from exc
     except EXPECTED_ERRORS as exc:
         ctx.exit(report_error(exc, source))
+
+
+def _check_crop(crop: tuple[int, int, int, int], info: "Info") -> None:
+    """A region outside of the picture is a usage error."""
+    if crop[0] + crop[2] > info.width or crop[1] + crop[3] > info.height:
+        region = ",".join(map(str, crop))
+        raise click.UsageError(f"the region {region} is not inside the {info.width} x {info.height} picture")
