@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from inrcodec.bitstream import MAGIC
 from inrcodec.errors import EncodeError, InputError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 from inrcodec.modes import CHANNEL_MODES, check_depth, profile_fits, to_native_mode, upright_exif
-
-SINR_MAGIC = b"SINR"
 
 # A closed list: EPS starts Ghostscript, and formats that nobody photographs in only add attack surface.
 # Pillow opens multi-picture JPEG (MPO) through JPEG.
@@ -119,11 +118,11 @@ def read_picture(source: str | Path | BinaryIO | bytes, limits: Limits = DEFAULT
         source = io.BytesIO(source)
     elif not source.seekable():
         source = io.BytesIO(source.read())
-    start = source.read(len(SINR_MAGIC))
+    start = source.read(len(MAGIC))
     source.seek(0)
     if not start:
         raise InputError("the input is empty")
-    if start == SINR_MAGIC:
+    if start == MAGIC:
         raise InputError("this is already a .sinr file; use decode")
     try:
         with Image.open(source, formats=_READABLE) as im:
