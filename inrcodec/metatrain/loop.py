@@ -31,10 +31,11 @@ class TrainConfig:
     Attributes:
         steps: outer steps before the first pruning.
         lr: outer learning rate of Adam.
-        schedule: ``"constant"``, or ``"cosine"``: from ``lr`` to 0 within every round.
+        schedule: ``"constant"``, or ``"cosine"``: from its peak to 0 within every round.
         grad_clip: largest norm of the whole gradient; 0 for no bound.
         rounds: rounds of pruning.
         round_steps: outer steps after each pruning.
+        round_lr: learning rate of these rounds; 0 for `lr`.
         fraction: share of the prunable survivors that a round removes.
         score: what is ranked: ``"magnitude"`` |theta0|, ``"adapted"`` the task's own score, or ``"random"``.
         seed: seed of the initialisation, the batches and random pruning.
@@ -49,6 +50,7 @@ class TrainConfig:
     grad_clip: float = 0.0
     rounds: int = 0
     round_steps: int = 0
+    round_lr: float = 0.0
     fraction: float = 0.2
     score: Literal["magnitude", "adapted", "random"] = "magnitude"
     seed: int = 0
@@ -68,10 +70,11 @@ class TrainConfig:
 
     def rate(self, step: int, index: int) -> float:
         """Learning rate of outer step ``step`` (0-based over the whole run) of round ``index``."""
+        peak = self.round_lr if index and self.round_lr else self.lr
         if self.schedule == "constant":
-            return self.lr
+            return peak
         start, end = self.round_start(index), self.round_start(index + 1)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
 
 
 class Trainer:

@@ -1,0 +1,157 @@
+"""The .sinr container: sections of bytes and back. Standard library only; FORMAT.md is its specification."""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+from inrcodec.errors import FormatError, LimitError
+from inrcodec.limits import DEFAULT_LIMITS, Limits
+
+MAGIC = b"SINR"
+VERSION = 1
+TILE = 1024
+"""Side of a tile in samples; tiles are coded independently of each other."""
+ENTROPY = ("rans", "zstd")
+SECTIONS = ("alpha", "icc", "exif")
+"""Optional sections; section i is announced by bit i of the flags."""
+
+_ENTROPY_BIT = 3
+_GREY_BIT = 4
+_KNOWN_FLAGS = 0b00011111
+_FIXED = struct.Struct("<4sBB4s")
+_CRC = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Container:
+    """Content of a .sinr file, entropy-coded parts unread.
+
+    Attributes:
+        width, height: pixels, 1 to 65535.
+        grey: one plane instead of three.
+        step: quantiser step in fixed-point units.
+        codebook: id of the codebook.
+        entropy: one of `ENTROPY`.
+        tiles: one stream per tile, in raster order.
+        sections: the optional sections that are there, by name.
+    """
+
+    width: int
+    height: int
+    grey: bool
+    step: int
+    codebook: bytes
+    entropy: str
+    tiles: tuple[bytes, ...]
+    sections: dict[str, bytes] = field(default_factory=dict)
+
+
+def tile_grid(width: int, height: int) -> tuple[int, int]:
+    """Tile rows and columns of a picture."""
+    return -(-height // TILE), -(-width // TILE)
+
+
+def write_varint(value: int) -> bytes:
+    """LEB128: seven bits per byte, least significant first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class Reader:
+    """Bounded reading from bytes; every failure is a FormatError."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet read."""
+        return len(self._data) - self._at
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        if count > self.left:
+            raise FormatError("the file is truncated")
+        self._at += count
+        return bytes(self._data[self._at - count : self._at])
+
+    def varint(self, largest: int) -> int:
+        """A LEB128 number of at most `largest`, in its shortest form."""
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if value > largest:
+                raise FormatError("a number in the file is out of range")
+            if byte < 0x80:
+                if byte == 0 and shift:
+                    raise FormatError("a number in the file is not in its shortest form")
+                return value
+            shift += 7
+
+
+def pack(container: Container) -> bytes:
+    """Bytes of a .sinr file."""
+    flags = sum(1 << i for i, name in enumerate(SECTIONS) if name in container.sections)
+    flags |= ENTROPY.index(container.entropy) << _ENTROPY_BIT | container.grey << _GREY_BIT
+    parts = [_FIXED.pack(MAGIC, VERSION, flags, container.codebook)]
+    parts += [write_varint(n) for n in (container.width, container.height, container.step)]
+    for name in SECTIONS:
+        if name in container.sections:
+            parts += [write_varint(len(container.sections[name])), container.sections[name]]
+    # The last tile is what is left: a picture of one tile carries no length.
+    for tile in container.tiles[:-1]:
+        parts += [write_varint(len(tile)), tile]
+    parts.append(container.tiles[-1])
+    body = b"".join(parts)
+    return body + _CRC.pack(zlib.crc32(body))
+
+
+def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Reads a .sinr file.
+
+    Raises:
+        FormatError: it is not one, is damaged, or of another version.
+        LimitError: the picture is larger than `limits` allow.
+    """
+    if data[: len(MAGIC)] != MAGIC:
+        raise FormatError("not a .sinr file (it does not begin with SINR)")
+    if len(data) < _FIXED.size + _CRC.size:
+        raise FormatError("the file is truncated")
+    _, version, flags, codebook = _FIXED.unpack_from(data)
+    if version != VERSION:
+        raise FormatError(f"the file has format version {version}; this program reads version {VERSION}")
+    body = data[: -_CRC.size]
+    if zlib.crc32(body) != _CRC.unpack_from(data, len(body))[0]:
+        raise FormatError("the file is damaged: its checksum does not match")
+    if flags & ~_KNOWN_FLAGS:
+        raise FormatError("the file uses features this program does not know")
+    reader = Reader(body)
+    reader.take(_FIXED.size)
+    width, height = reader.varint(65535), reader.varint(65535)
+    step = reader.varint(1 << 13)
+    if not width or not height or not step:
+        raise FormatError("the file declares an empty picture or a quantiser step of zero")
+    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
+        raise LimitError(f"a picture of {width} x {height} pixels exceeds the limit")
+    sections = {
+        name: reader.take(reader.varint(reader.left)) for i, name in enumerate(SECTIONS) if flags >> i & 1
+    }
+    rows, cols = tile_grid(width, height)
+    tiles = [reader.take(reader.varint(reader.left)) for _ in range(rows * cols - 1)]
+    tiles.append(reader.take(reader.left))
+    return Container(
+        width,
+        height,
+        bool(flags >> _GREY_BIT & 1),
+        step,
+        codebook,
+        ENTROPY[flags >> _ENTROPY_BIT & 1],
+        tuple(tiles),
+        sections,
+    )

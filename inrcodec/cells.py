@@ -1,0 +1,162 @@
+"""Partition of a tile into square cells, their coding order, and what each cell may look at.
+
+A tile is cut into blocks of 32 x 32 samples, a block into cells of 32, 16 or 8 samples. Cells are coded
+block by block in raster order, inside a block in Z-order. A cell's start is predicted from samples of
+cells coded before it (two rows above, two columns left), so cells that do not depend on each other form
+a *level* and are reconstructed together.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+SIZES = (8, 16, 32)
+BLOCK = 32
+UNIT = 8
+SPLITS = 17
+"""Ways to cut a block: 0 is one 32-sample cell; 1 + b has quadrant i cut into 8-sample cells if bit i of b
+is set, and one 16-sample cell otherwise. Quadrants are numbered in Z-order."""
+
+IntArray = npt.NDArray[np.int64]
+
+_QUADRANTS = ((0, 0), (0, 2), (2, 0), (2, 2))
+_Z_ORDER = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+@lru_cache(maxsize=SPLITS)
+def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
+    """Cells of one block in Z-order as (size, row, column), rows and columns in units of 8 samples."""
+    if split == 0:
+        return ((32, 0, 0),)
+    cells: list[tuple[int, int, int]] = []
+    for i, (y, x) in enumerate(_QUADRANTS):
+        if (split - 1) >> i & 1:
+            cells += [(8, y + dy, x + dx) for dy, dx in _Z_ORDER]
+        else:
+            cells.append((16, y, x))
+    return tuple(cells)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """All cells of a tile in coding order.
+
+    Attributes:
+        splits: (block rows, block columns) int64, one of the `SPLITS` ways per block.
+        size: (N,) int64, cell size in samples.
+        row, col: (N,) int64, position of the cell's first sample in units of 8 samples.
+        owner: (unit rows, unit columns) int64, index of the cell that covers a unit.
+        corner: (N,) bool, whether the samples above right of the cell are coded before it.
+        level: (N,) int64, 0 for cells that depend on nothing, else 1 + the highest level looked at.
+    """
+
+    splits: IntArray
+    size: IntArray
+    row: IntArray
+    col: IntArray
+    owner: IntArray
+    corner: npt.NDArray[np.bool_]
+    level: IntArray
+
+    @classmethod
+    def from_splits(cls, splits: IntArray) -> "Partition":
+        """Lists the cells of a tile whose blocks are cut as `splits` says."""
+        block_rows, block_cols = splits.shape
+        size: list[int] = []
+        row: list[int] = []
+        col: list[int] = []
+        for by, line in enumerate(splits.tolist()):
+            for bx, split in enumerate(line):
+                for s, y, x in _block_cells(split):
+                    size.append(s)
+                    row.append(4 * by + y)
+                    col.append(4 * bx + x)
+        owner, corner, level = _dependencies(size, row, col, 4 * block_rows, 4 * block_cols)
+        return cls(
+            splits,
+            np.array(size, np.int64),
+            np.array(row, np.int64),
+            np.array(col, np.int64),
+            owner,
+            corner,
+            level,
+        )
+
+    def groups(self) -> list[tuple[int, IntArray]]:
+        """Cells that may be processed together: (size, cell indices), in an order that respects dependence."""
+        key = self.level * len(SIZES) + np.searchsorted(SIZES, self.size)
+        order = np.argsort(key, kind="stable")
+        cuts = np.flatnonzero(np.diff(key[order])) + 1
+        return [(int(self.size[part[0]]), part) for part in np.split(order, cuts)]
+
+    def ranks(self) -> IntArray:
+        """(N,) position of every cell among the cells of its size."""
+        result = np.zeros(len(self.size), np.int64)
+        for size in SIZES:
+            cells = self.of_size(size)
+            result[cells] = np.arange(len(cells))
+        return result
+
+    def of_size(self, size: int) -> IntArray:
+        """Indices of the cells of one size, in coding order."""
+        return np.flatnonzero(self.size == size)
+
+
+def _dependencies(
+    size: list[int], row: list[int], col: list[int], rows: int, cols: int
+) -> tuple[IntArray, npt.NDArray[np.bool_], IntArray]:
+    """Owner of every unit, availability of the samples above right, and the level of every cell."""
+    # One unit of margin on every side saves bounds checks; it reads as "coded before, level -1".
+    owner = [[-1] * (cols + 6) for _ in range(rows + 2)]
+    levels = [-1] * (len(size) + 1)
+    corner = np.zeros(len(size), np.bool_)
+    for i, (s, y, x) in enumerate(zip(size, row, col, strict=True)):
+        k = s // UNIT
+        above = owner[y]
+        reach = above[x : x + k + 1]
+        if y > 0 and x + k < cols and above[x + k + 1] >= 0:
+            corner[i] = True
+            reach = above[x : x + 2 * k + 1]
+        reach = reach + [owner[y + 1 + j][x] for j in range(k)]
+        levels[i] = 1 + max(levels[j] for j in reach)
+        for j in range(k):
+            owner[y + 1 + j][x + 1 : x + 1 + k] = [i] * k
+    grid = np.array(owner, np.int64)[1 : rows + 1, 1 : cols + 1]
+    return grid, corner, np.array(levels[:-1], np.int64)
+
+
+def boundary_size(size: int) -> int:
+    """Number of boundary samples of a cell: two rows above (twice as wide), two columns left, the corner."""
+    return 6 * size + 4
+
+
+def boundary_indices(partition: Partition, cells: IntArray, size: int, width: int) -> IntArray:
+    """Where the boundary samples of cells lie in a plane of `width` samples per row.
+
+    Samples that are not there are replaced by the nearest that is: beyond the last known sample of a row
+    above by that sample, left of the picture by the first sample above, above it by the first sample left.
+
+    Returns:
+        (len(cells), boundary_size(size)) int64 flat indices; -1 for a cell that has no neighbour at all.
+    """
+    y = partition.row[cells, None] * UNIT
+    x = partition.col[cells, None] * UNIT
+    last = np.where(partition.corner[cells, None], np.minimum(x + 2 * size, width), x + size) - 1
+    columns = np.clip(x - 2 + np.arange(2 * size + 2), 0, last)
+    first_left = y * width + x - 1
+    first_above = (y - 1) * width + x
+    above = [np.where(y > 0, (y + r) * width + columns, first_left) for r in (-2, -1)]
+    rows = (y + np.arange(size)) * width + x
+    left = [np.where(x > 0, rows + c, first_above) for c in (-2, -1)]
+    index = np.concatenate(above + left, axis=1)
+    index[((y == 0) & (x == 0))[:, 0]] = -1
+    return index
+
+
+def sample_indices(partition: Partition, cells: IntArray, size: int, width: int) -> IntArray:
+    """Where the samples of cells lie in a plane: (len(cells), size * size) int64 flat indices, row-major."""
+    origin = (partition.row[cells] * width + partition.col[cells]) * UNIT
+    grid = np.arange(size)[:, None] * width + np.arange(size)
+    return origin[:, None] + grid.ravel()

@@ -1,0 +1,164 @@
+"""The few-step encoder of a tile: cuts it into cells and fits the survivors of each.
+
+The basis of a cell is orthonormal, so the first fine-tuning step of its output weights is closed-form: their
+least-squares values are the cell's spectrum, and what has to be coded is the spectrum minus the start. How
+to cut is decided on an open-loop reconstruction, for all cells at once; modes, quantisation and the start
+itself are decided in closed loop, level by level, exactly as the decoder will see them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.codebook import Codebook
+from inrcodec.quantize import EXCHANGE, dead_zone
+from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
+from inrcodec.tilecoder import TileSymbols
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+DEFAULT_STEPS = 1
+"""Fine-tuning steps after the closed-form one."""
+CELL_BITS = {8: 3.0, 16: 5.0, 32: 7.0}
+"""Bits of a cell's mode and extents that `weight_cost` does not see."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted tile.
+
+    Attributes:
+        symbols: its integers.
+        planes: (C, H, W) float64, its reconstruction.
+    """
+
+    symbols: TileSymbols
+    planes: npt.NDArray[np.float64]
+
+
+def weight_cost(weights: FloatArray) -> FloatArray:
+    """Estimate in bits of coding weights (in quantiser steps), distortion included.
+
+    Below half a step it is the distortion of dropping the weight; far above it grows by one bit per
+    doubling. The same function is the outer loss of meta-training.
+    """
+    squares = weights * weights
+    return np.float32(EXCHANGE) * squares / (1 + np.float32(1.4) * squares) + np.log2(1 + squares / 2)
+
+
+def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int) -> FloatArray:
+    """Least-squares output weights of cells: (N, C, size, size), vertical harmonic first."""
+    width = planes.shape[2]
+    samples = planes.reshape(len(planes), -1)[:, sample_indices(partition, cells, size, width)]
+    basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
+    weights: FloatArray = basis @ np.moveaxis(samples, 0, 1).reshape(len(cells), len(planes), size, size) @ basis.T
+    return weights
+
+
+def open_loop(planes: FloatArray, step: float) -> FloatArray:
+    """What a quantised tile looks like to its neighbours: weights of whole 16-sample cells, dead zone."""
+    size = 16
+    channels, height, width = planes.shape
+    basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
+    cells = planes.reshape(channels, height // size, size, width // size, size).transpose(0, 1, 3, 2, 4)
+    weights = dead_zone(basis @ cells @ basis.T / np.float32(step)) * np.float32(step)
+    result: FloatArray = (basis.T @ weights @ basis).transpose(0, 1, 3, 2, 4).reshape(planes.shape)
+    return result
+
+
+def choose_splits(planes: FloatArray, step: int, codebook: Codebook) -> IntArray:
+    """How to cut every block: the cheapest by `weight_cost`, starts taken from an open-loop reconstruction."""
+    _, height, width = planes.shape
+    blocks = (height // BLOCK, width // BLOCK)
+    view = np.concatenate([open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1), np.float32)], 1)
+    cost: dict[int, FloatArray] = {}
+    for size in SIZES:
+        partition = Partition.from_splits(np.full(blocks, {32: 0, 16: 1, 8: 16}[size], np.int64))
+        cells = np.arange(len(partition.size))
+        boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
+        best = _Start(codebook, size, boundary, step).best(spectra(planes, partition, cells, size))[2]
+        grid = np.empty((height // size, width // size), np.float32)
+        grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
+        cost[size] = grid
+    four = cost[8].reshape(blocks[0] * 2, 2, blocks[1] * 2, 2).sum((1, 3))
+    quarter = np.minimum(four, cost[16])
+    split = (four < cost[16]).reshape(blocks[0], 2, blocks[1], 2).transpose(0, 2, 1, 3).reshape(*blocks, 4)
+    ways = 1 + (split * (1 << np.arange(4))).sum(-1)
+    whole = cost[32] <= quarter.reshape(blocks[0], 2, blocks[1], 2).sum((1, 3))
+    return np.where(whole, 0, ways).astype(np.int64)
+
+
+class _Start:
+    """Starts of some cells of one size, for every mode."""
+
+    def __init__(self, codebook: Codebook, size: int, boundary: npt.NDArray[np.float64], step: int) -> None:
+        network = codebook.starts[size]
+        if boundary.dtype == np.float32:
+            network = network.approximate
+        self.size = size
+        self.step = np.float32(step)
+        self.mean, scale, features = network.look(boundary, step)
+        self.starts = network.starts(features, scale)
+        self.harmonics = network.harmonics
+
+    def best(self, spectrum: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+        """The cheapest mode.
+
+        Args:
+            spectrum: (N, C, size, size) least-squares weights.
+
+        Returns:
+            (N,) modes, (N, C, size * size) weights minus the chosen start, in steps, and (N,) their cost.
+        """
+        difference = spectrum.reshape(*spectrum.shape[:2], -1).copy()
+        difference[..., 0] -= self.mean[..., 0] * self.size
+        low = difference[..., self.harmonics]
+        costs = weight_cost((low[:, :, None] - self.starts.astype(np.float32)) / self.step).sum((1, 3))
+        modes = costs.argmin(1)
+        every = np.arange(len(modes))
+        rest = np.ones(difference.shape[2], np.bool_)
+        rest[self.harmonics] = False
+        cost = costs[every, modes] + weight_cost(difference[..., rest] / self.step).sum((1, 2))
+        difference[..., self.harmonics] = low - self.starts[every, :, modes]
+        return modes, difference / self.step, cost
+
+
+def fit_tile(
+    planes: FloatArray,
+    step: int,
+    codebook: Codebook,
+    steps: int = DEFAULT_STEPS,
+    xp: Any = np,
+    device: str = "cpu",
+) -> Fit:
+    """Fits a tile.
+
+    Args:
+        planes: (C, H, W) float32 fixed-point planes, H and W multiples of `BLOCK`.
+        step: quantiser step in fixed-point units.
+        codebook: what decoder and encoder share.
+    """
+    partition = Partition.from_splits(choose_splits(planes, step, codebook))
+    canvas = Canvas(partition, len(planes))
+    modes = np.zeros(len(partition.size), np.int64)
+    values: dict[int, IntArray] = {}
+    spectrum: dict[int, FloatArray] = {}
+    rank = partition.ranks()
+    for size in SIZES:
+        cells = partition.of_size(size)
+        spectrum[size] = spectra(planes, partition, cells, size)
+        values[size] = np.zeros((len(cells), len(planes), size, size), np.int64)
+    for size, cells in partition.groups():
+        place = rank[cells]
+        start = _Start(codebook, size, canvas.boundary(cells, size), step)
+        modes[cells], difference, _ = start.best(spectrum[size][place])
+        symbols = dead_zone(difference)
+        weights = symbols.astype(np.float64) * step
+        weights[..., start.harmonics] += start.starts[np.arange(len(cells)), :, modes[cells]]
+        canvas.draw(cells, size, start.mean, weights.reshape(len(cells), -1, size, size))
+        values[size][place] = symbols.reshape(len(cells), -1, size, size)
+    return Fit(TileSymbols(partition, modes, values), canvas.image())

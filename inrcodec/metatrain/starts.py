@@ -1,0 +1,315 @@
+"""Meta-training of the start networks: conditional initialisations that leave little to code.
+
+A task is one cell: its boundary samples, taken from a reconstruction, and its samples. The inner loop
+adapts the output weights; the basis is orthonormal, so its one closed-form step is exact and what remains
+to be coded is the cell's spectrum minus the start. The outer loss is a smooth rate-distortion cost of that
+difference, in bits per sample, as a soft minimum over the modes (-log2 of their mixture), so that modes
+specialise. The networks of all cell sizes lie in one flat vector and are pruned together.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrcodec.cells import BLOCK, SIZES, Partition, boundary_indices, boundary_size, sample_indices
+from inrcodec.color import FRACTION, to_planes
+from inrcodec.errors import InputError
+from inrcodec.fit import open_loop
+from inrcodec.metatrain.data import Photos, load_photos
+from inrcodec.metatrain.task import Export, Metrics, Setting, Start
+from inrcodec.metatrain.worker import Worker
+from inrcodec.reconstruct import FEATURE_BITS, cosine_features
+from inrcodec.siren import Layout, evaluate, features
+from inrcodec.starts import predicted_harmonics
+
+_SCORE_BATCHES = 32
+_VALIDATION_BATCHES = 12
+
+
+@dataclass(frozen=True)
+class Options:
+    """The recipe's table ``[starts]``.
+
+    Attributes:
+        hidden: width of both sine layers.
+        modes: starts that a network offers for a cell.
+        steps: quantiser steps (8-bit units) of the reconstructions that boundaries are taken from.
+        batch: cells per outer step and size (8, 16, 32), over all processes.
+        temperature: of the soft minimum over the modes at the first step, in bits; it falls to 1.
+        anneal: outer steps until it has fallen.
+    """
+
+    hidden: int = 192
+    modes: int = 8
+    steps: tuple[float, ...] = (20.0, 36.0, 64.0, 112.0)
+    batch: tuple[int, ...] = (512, 192, 96)
+    temperature: float = 12.0
+    anneal: int = 2000
+
+    def __post_init__(self) -> None:
+        if min(self.hidden, self.modes, *self.batch) < 1 or len(self.batch) != len(SIZES):
+            raise InputError("hidden, modes and the three batch sizes must be at least 1")
+
+
+def rate_distortion(squares: Tensor) -> Tensor:
+    """Smooth cost in bits of a weight difference whose square, in quantiser steps, is given.
+
+    Below half a step it is the distortion of leaving it out, 9.4 t**2 (the exchange rate of bits and
+    squared error at which a uniform quantiser of that step is best); far above it grows by one bit per
+    doubling, as a coded magnitude does.
+    """
+    return 9.4 * squares / (1 + 1.4 * squares) + torch.log2(1 + 0.5 * squares)
+
+
+class _Cells:
+    """All training cells of photos: gathers of boundaries (at one quantiser step) and samples."""
+
+    def __init__(self, photos: Photos, steps: tuple[float, ...]) -> None:
+        self.samples: Tensor
+        sizes = photos.sizes // BLOCK * BLOCK
+        planes = []
+        for start, full, cut in zip(photos.starts, photos.sizes, sizes, strict=True):
+            pixels = photos.pixels[start : start + full.prod()].numpy().reshape(*full, 3)
+            planes.append(to_planes(pixels[: cut[0], : cut[1]]))
+        join = lambda parts: torch.from_numpy(  # noqa: E731
+            np.concatenate([p.reshape(3, -1).T for p in parts]).round().astype(np.int16)
+        )
+        self.samples = join(planes)
+        self.views = [join([open_loop(p, s * 2**FRACTION) for p in planes]) for s in steps]
+        self._starts = np.concatenate([[0], np.cumsum(sizes.prod(1))])[:-1]
+        self._sizes = sizes
+        # A uniform partition of one block row by three tells every cell's availability pattern.
+        self._first = {s: np.cumsum((sizes // s).prod(1)) for s in SIZES}
+        self._patterns = {s: Partition.from_splits(_uniform(s)) for s in SIZES}
+
+    def draw(
+        self, rng: np.random.Generator, size: int, count: int, share: slice, view: int
+    ) -> tuple[Tensor, Tensor]:
+        """Random cells: boundary (B, 3, boundary_size) and samples (B, 3, size, size), float32."""
+        ends = self._first[size]
+        flat = rng.integers(0, ends[-1], count)[share]
+        photo = np.searchsorted(ends, flat, side="right")
+        height, width = (self._sizes[photo] // size).T
+        y = np.maximum(rng.integers(0, 1 << 30, count)[share] % height, min(1, height.min() - 1))
+        x = np.maximum(rng.integers(0, 1 << 30, count)[share] % width, min(1, width.min() - 1))
+        boundary, samples = self._indices(photo, y, x, size)
+        take = lambda source, index: source[torch.from_numpy(index)].float().movedim(2, 1)  # noqa: E731
+        inside = take(self.samples, samples)
+        return take(self.views[view], boundary), inside.reshape(len(flat), 3, size, size)
+
+    def _indices(
+        self, photo: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64], size: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Flat indices of the boundary and the samples of cell (y, x) of each photo."""
+        per_block = BLOCK // size
+        pattern = self._patterns[size]
+        width = self._sizes[photo, 1]
+        # The cell's twin in the middle block of the pattern has the same neighbours at hand.
+        twin_y, twin_x = per_block + y % per_block, per_block + x % per_block
+        twins = pattern.owner[twin_y * (size // 8), twin_x * (size // 8)]
+        stride = pattern.owner.shape[1] * 8
+        origin = pattern.row[twins, None] * 8 * stride + pattern.col[twins, None] * 8
+
+        def move(index: NDArray[np.int64]) -> NDArray[np.int64]:
+            # Rows and columns relative to the cell; the shift by 8 keeps samples left of it in their row.
+            dy, dx = np.divmod(index - origin + 8 * stride + 8, stride)
+            dy, dx = dy - 8, dx - 8
+            columns = np.clip(x[:, None] * size + dx, 0, width[:, None] - 1)
+            return self._starts[photo, None] + (y[:, None] * size + dy) * width[:, None] + columns
+
+        return move(boundary_indices(pattern, twins, size, stride)), move(
+            sample_indices(pattern, twins, size, stride)
+        )
+
+
+def _uniform(size: int) -> NDArray[np.int64]:
+    """Splits of 3 x 3 blocks cut into cells of one size."""
+    return np.full((3, 3), {32: 0, 16: 1, 8: 16}[size], np.int64)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where one size's network lies in the flat vector."""
+
+    size: int
+    layout: Layout
+    network: slice
+    skip: slice
+    prior: slice
+
+
+class StartsTask:
+    """Meta-learning of the start networks of all cell sizes.
+
+    The flat vector holds, per size: a SIREN (boundary -> hidden -> hidden -> modes * K), a linear skip from
+    the boundary to the output, and the logits of the modes' prior.
+    """
+
+    def __init__(self, options: Options, train: Photos, validation: Photos, setting: Setting) -> None:
+        self.options = options
+        self.worker: Worker = setting.worker
+        self.seed = setting.seed
+        self.train = _Cells(train, options.steps)
+        self.validation = _Cells(validation, options.steps) if len(validation) else self.train
+        self.parts: dict[int, _Part] = {}
+        end = 0
+        for size in SIZES:
+            outputs = options.modes * len(predicted_harmonics(size))
+            layout = Layout.sines(boundary_size(size), (options.hidden,) * 2, outputs, 1.0)
+            lengths = (layout.size, outputs * boundary_size(size), options.modes)
+            cuts = np.cumsum([end, *lengths])
+            pieces = [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+            self.parts[size] = _Part(size, layout, *pieces)
+            end = int(cuts[-1])
+        self.length = end
+
+    def start(self) -> Start:
+        """Random sines around the linear regime, output near zero.
+
+        Starts of high harmonics are small, so their rows begin smaller and learn more slowly.
+        """
+        params = np.zeros(self.length, np.float32)
+        prunable = np.zeros(self.length, np.bool_)
+        rates = np.ones(self.length, np.float32)
+        rng = np.random.default_rng(self.seed)
+        for size, part in self.parts.items():
+            order = np.add(*np.divmod(predicted_harmonics(size), size))
+            decay = np.tile(1 / (1 + order * 8 / size), self.options.modes)[:, None]
+            view = params[part.network]
+            for slot, gain in zip(part.layout.slots, (1.0, 0, 1.5, 0, 0.1, 0), strict=True):
+                if slot.name.endswith("weight"):
+                    deviation = gain / math.sqrt(slot.shape[1])
+                    view[slot.slice] = rng.normal(0, deviation, math.prod(slot.shape))
+                elif slot.name != "2.bias":
+                    view[slot.slice] = rng.uniform(-math.pi, math.pi, math.prod(slot.shape))
+            params[part.skip] = rng.normal(0, 0.01, part.skip.stop - part.skip.start)
+            prunable[part.network] = part.layout.select("weight")
+            prunable[part.skip] = True
+            output, bias = part.layout.slots[-2:]
+            columns = boundary_size(size)
+            for target in (params, rates):
+                target[part.network][output.slice] *= np.repeat(decay, output.shape[1])
+                target[part.network][bias.slice] *= decay[:, 0]
+                target[part.skip] *= np.repeat(decay, columns)
+        return Start(params, np.ones(self.length, np.bool_), prunable, rates)
+
+    def costs(self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float) -> Tensor:
+        """Cost in bits of every mode, prior included: (B, modes).
+
+        Args:
+            params: the flat vector.
+            size: cell size.
+            boundary: (B, 3, boundary_size) fixed-point samples.
+            inside: (B, 3, size, size) fixed-point samples.
+            step: quantiser step, fixed-point.
+        """
+        part = self.parts[size]
+        mean = boundary.mean(-1, keepdim=True)
+        centred = boundary - mean
+        scale = centred.abs().mean(-1, keepdim=True) + step / 16
+        x = (centred / scale).reshape(-1, boundary.shape[-1])
+        skip = params[part.skip].reshape(-1, boundary.shape[-1])
+        starts = evaluate(part.layout, params[part.network], x) + x @ skip.T
+        starts = starts.reshape(len(boundary), 3, self.options.modes, -1) * (scale[..., None] * (size / 8))
+        basis = torch.as_tensor(cosine_features(size) / 2**FEATURE_BITS, dtype=torch.float32)
+        spectrum = (basis @ (inside - mean[..., None]) @ basis.T).flatten(2) / step
+        low = torch.from_numpy(predicted_harmonics(size))
+        fixed = rate_distortion(spectrum**2).sum((1, 2)) - rate_distortion(spectrum[..., low] ** 2).sum(
+            (1, 2)
+        )
+        difference = spectrum[:, :, None, low] - starts / step
+        cost = rate_distortion(difference**2).sum((1, 3)) + fixed[:, None]
+        prior: Tensor = torch.log_softmax(params[part.prior], 0) / math.log(2)
+        return cost - prior
+
+    def _batch(self, data: _Cells, size: int, stream: int, index: int) -> tuple[Tensor, Tensor, float]:
+        rng = np.random.default_rng([self.seed, stream, size, index])
+        view = index % len(self.options.steps)
+        count = self.options.batch[SIZES.index(size)]
+        boundary, inside = data.draw(rng, size, count, self.worker.share(count), view)
+        device = self.worker.device
+        return boundary.to(device), inside.to(device), self.options.steps[view] * 2**FRACTION
+
+    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
+        """Mean over sizes of the mixture's code length in bits per sample."""
+        del mask
+        left = max(0.0, 1 - batch_index / max(1, self.options.anneal))
+        temperature = 1 + (self.options.temperature - 1) * left
+        losses: dict[str, Tensor] = {}
+        for size in self.parts:
+            cost = self.costs(params, size, *self._batch(self.train, size, 0, batch_index))
+            soft = -temperature / math.log(2) * torch.logsumexp(cost * (-math.log(2) / temperature), 1)
+            losses[f"bits{size}"] = soft.mean() / (size * size)
+        return torch.stack(list(losses.values())).sum(), dict(losses)
+
+    def score(self, params: Tensor, mask: Tensor) -> Tensor:
+        """|weight| times the root mean square of what it multiplies: its share of the layer's output."""
+        del mask
+        result = torch.zeros_like(params)
+        for size, part in self.parts.items():
+            inputs = []
+            for index in range(_SCORE_BATCHES):
+                boundary, _, step = self._batch(self.train, size, 1, index)
+                centred = boundary - boundary.mean(-1, keepdim=True)
+                x = centred / (centred.abs().mean(-1, keepdim=True) + step / 16)
+                inputs.append(x.reshape(-1, x.shape[-1]))
+            x = torch.cat(inputs)
+            network = params[part.network]
+            first = Layout.sines(x.shape[1], part.layout.widths[:1], 1, 1.0)
+            hidden = features(
+                first, torch.cat([network[: first.slots[2].start], x.new_zeros(first.widths[0] + 1)]), x
+            )
+            seen = [x, hidden, features(part.layout, network, x)]
+            view = result[part.network]
+            for values, slot in zip(seen, part.layout.slots[::2], strict=True):
+                size_rms = values.square().mean(0).sqrt()
+                view[slot.slice] = (network[slot.slice].reshape(slot.shape).abs() * size_rms).flatten()
+            skip = params[part.skip].reshape(-1, x.shape[1]).abs()
+            result[part.skip] = (skip * x.square().mean(0).sqrt()).flatten()
+        return result
+
+    def validate(self, params: Tensor, mask: Tensor) -> dict[str, float]:
+        """Per size: best mode's cost, and the same relative to starting at the boundary's mean."""
+        del mask
+        figures: dict[str, float] = {}
+        zero = torch.zeros_like(params)
+        for size in self.parts:
+            best = base = 0.0
+            for index in range(_VALIDATION_BATCHES):
+                boundary, inside, step = self._batch(self.validation, size, 2, index)
+                best += float(self.costs(params, size, boundary, inside, step).min(1)[0].mean())
+                constant = self.costs(zero, size, boundary, inside, step)[:, 0].mean()
+                base += float(constant) - math.log2(self.options.modes)
+            figures[f"bits{size}"] = best / _VALIDATION_BATCHES / size**2
+            figures[f"ratio{size}"] = best / base
+        return figures
+
+    def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
+        """Per size, float arrays weight1 ... bias3 (the skip joined to the last layer) and the prior."""
+        tensors: dict[str, NDArray[Any]] = {}
+        for size, part in self.parts.items():
+            network, skip = params[part.network], params[part.skip].reshape(-1, boundary_size(size))
+            for slot in part.layout.slots:
+                layer, kind = slot.name.split(".")
+                tensors[f"starts.{size}.{kind}{int(layer) + 1}"] = network[slot.slice].reshape(slot.shape)
+            joined = np.concatenate([tensors[f"starts.{size}.weight3"], skip], axis=1)
+            tensors[f"starts.{size}.weight3"] = joined
+            tensors[f"starts.{size}.prior"] = params[part.prior]
+        return Export(tensors, {"task": "starts", "density": float(mask.mean())})
+
+
+def build(options: Options, setting: Setting) -> StartsTask:
+    """The task on the photos of the setting's folder."""
+    cpu = torch.device("cpu")
+    train, validation = (
+        load_photos(Path(setting.data), split, cpu, smallest=3 * BLOCK) for split in ("train", "validation")
+    )
+    return StartsTask(options, train, validation, setting)

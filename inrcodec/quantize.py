@@ -1,0 +1,31 @@
+"""Quality, quantiser step, and the trade of bits against squared error."""
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.color import FRACTION
+
+STEP_MIN = 2**FRACTION
+"""Finest quantiser step in fixed-point units: one 8-bit level."""
+STEP_MAX = 512 * 2**FRACTION
+"""Coarsest quantiser step."""
+EXCHANGE = 9.4
+"""Bits that one squared quantiser step of error is worth: the slope of a uniform quantiser at its best."""
+
+_OCTAVES_PER_QUALITY = 3 / 49
+
+
+def step_of_quality(quality: float) -> int:
+    """Quantiser step in fixed-point units: 256 levels at quality 1, 32 at 50, about 4 at 100."""
+    levels = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY)
+    return max(STEP_MIN, min(STEP_MAX, round(levels * 2**FRACTION)))
+
+
+def quality_of_step(step: int) -> float:
+    """The inverse of `step_of_quality`, for display."""
+    return float(1 + (8 - np.log2(step / 2**FRACTION)) / _OCTAVES_PER_QUALITY)
+
+
+def dead_zone(weights: npt.NDArray[np.float32], offset: float = 0.36) -> npt.NDArray[np.float32]:
+    """Nearest quantiser index, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
+    return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))

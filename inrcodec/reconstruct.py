@@ -1,0 +1,128 @@
+"""Native-grid reconstruction: survivors in, planes out, in exact integers.
+
+Cells are visited level by level. Each takes its start from the samples around it (`starts`), adds the
+coded difference of its output weights, and evaluates the harmonic SIREN on its own sample grid. On that
+grid the network is a separable cosine sum, so two small integer matrix products do it.
+"""
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.cells import UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.tilecoder import TileSymbols
+
+if TYPE_CHECKING:
+    from inrcodec.codebook import Codebook
+
+FEATURE_BITS = 12
+"""Fractional bits of the integer cosine features."""
+
+SAMPLE_MAX = 8191
+"""Bound of a plane sample (real ones stay below 3600): keeps every later sum exact, whatever a file says."""
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def cosine_features(size: int) -> FloatArray:
+    """Integer features of the native grid: (harmonic, sample), orthonormal rows times 2**FEATURE_BITS.
+
+    They are the one-dimensional factors of what the harmonic SIREN's second layer outputs there. No entry
+    is closer than 1e-4 to a rounding tie, so every libm gives the same table (tested).
+    """
+    rows = [
+        [
+            float(
+                round(
+                    2**FEATURE_BITS
+                    * math.sqrt((1 if k == 0 else 2) / size)
+                    * math.cos(math.pi * k * (2 * i + 1) / (2 * size))
+                )
+            )
+            for i in range(size)
+        ]
+        for k in range(size)
+    ]
+    return np.array(rows)
+
+
+class Canvas:
+    """Planes under reconstruction, addressed by flat sample index.
+
+    Attributes:
+        planes: (C, H * W + 1) float64 integers; the last sample stays zero and stands for "no neighbour".
+    """
+
+    def __init__(self, partition: Partition, channels: int, xp: Any = np, device: str = "cpu") -> None:
+        rows, cols = partition.owner.shape
+        self.height, self.width = rows * UNIT, cols * UNIT
+        self.partition = partition
+        self.xp = xp
+        where = {} if xp is np else {"device": device}
+        self.planes: Any = xp.zeros((channels, self.height * self.width + 1), dtype=xp.float64, **where)
+        self.features = {s: xp.asarray(cosine_features(s), **where) for s in (8, 16, 32)}
+
+    def boundary(self, cells: IntArray, size: int) -> Any:
+        """Boundary samples of cells: (N, C, boundary_size)."""
+        index = boundary_indices(self.partition, cells, size, self.width)
+        return self.xp.moveaxis(self.planes[:, index], 0, 1)
+
+    def draw(self, cells: IntArray, size: int, mean: Any, weights: Any) -> None:
+        """Evaluates cells on the native grid and stores their samples.
+
+        Args:
+            cells: (N,) indices.
+            size: their size.
+            mean: (N, C, 1) fixed-point mean of the boundary.
+            weights: (N, C, size, size) output weights, fixed-point integers, vertical harmonic first.
+        """
+        xp, table = self.xp, self.features[size]
+        # |weights| <= 2**19 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
+        samples = xp.matmul(xp.matmul(table.T, weights), table)
+        half = 2.0 ** (2 * FEATURE_BITS - 1)
+        samples = xp.floor((samples + half) / (2 * half)).reshape(*mean.shape[:2], size * size) + mean
+        samples = xp.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
+        index = sample_indices(self.partition, cells, size, self.width)
+        self.planes[:, index] = xp.moveaxis(samples, 0, 1)
+
+    def image(self) -> Any:
+        """The planes as (C, H, W)."""
+        return self.planes[:, :-1].reshape(len(self.planes), self.height, self.width)
+
+
+def reconstruct(
+    symbols: TileSymbols, step: int, codebook: "Codebook", xp: Any = np, device: str = "cpu"
+) -> Any:
+    """Planes of a tile.
+
+    Args:
+        symbols: the tile's integers.
+        step: quantiser step in fixed-point units.
+        codebook: supplies the start networks.
+        xp: numpy or torch.
+        device: torch device.
+
+    Returns:
+        (C, H, W) float64 integers, H and W the padded tile's.
+    """
+    partition = symbols.partition
+    channels = next(iter(symbols.values.values())).shape[1]
+    canvas = Canvas(partition, channels, xp, device)
+    networks = {s: n if xp is np else n.to(xp, device) for s, n in codebook.starts.items()}
+    rank = partition.ranks()
+    scaled: dict[int, Any] = {}
+    for size, values in symbols.values.items():
+        weights = (values * step).reshape(len(values), channels, size * size).astype(np.float64)
+        scaled[size] = weights if xp is np else xp.as_tensor(weights, device=device)
+    for size, cells in partition.groups():
+        network = networks[size]
+        mean, scale, features = network.look(canvas.boundary(cells, size), step, xp)
+        weights = scaled[size][rank[cells]]
+        weights[..., network.harmonics] += network.mode_starts(features, scale, symbols.modes[cells], xp)
+        canvas.draw(cells, size, mean, weights.reshape(len(cells), channels, size, size))
+    return canvas.image()

@@ -1,0 +1,100 @@
+"""Rendering at any scale: the picture as a continuous function, evaluated on any grid.
+
+The harmonic basis is complete on a cell's sample grid, so the network of any square of samples follows from
+the decoded samples in closed form. Cells that only touch would show their borders once the picture is
+enlarged, so rendering evaluates overlapping networks, `WINDOW` samples wide and half as far apart, and blends
+them with weights that sum to one. Everything is separable: one banded matrix per axis.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+WINDOW = 16
+"""Samples per side of an overlapping network."""
+HOP = WINDOW // 2
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of an output grid.
+
+    Attributes:
+        first: (n,) int64, source sample of each output sample's first tap.
+        taps: (n, T) float32, weights of the T source samples from there on.
+    """
+
+    first: npt.NDArray[np.int64]
+    taps: FloatArray
+
+    def sources(self, length: int) -> npt.NDArray[np.int64]:
+        """(n, T) source samples of a picture of `length`, mirrored at its borders: 1 0 | 0 1 2 ... | n-1 n-2."""
+        index = np.mod(self.first[:, None] + np.arange(self.taps.shape[1]), 2 * length)
+        return np.minimum(index, 2 * length - 1 - index)
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> npt.NDArray[np.float64]:
+    """Orthonormal cosine features of a window: (harmonic, sample)."""
+    grid = (np.arange(WINDOW) + 0.5) / WINDOW
+    return _features(grid).T
+
+
+def _features(u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Harmonic features at u in [0, 1]: (n, WINDOW), orthonormal on the sample grid."""
+    scale = np.sqrt(np.where(np.arange(WINDOW) == 0, 1, 2) / WINDOW)
+    return scale * np.cos(math.pi * u[:, None] * np.arange(WINDOW))
+
+
+def axis(begin: float, end: float, count: int) -> Axis:
+    """Samples of [begin, end) in source samples, cut into `count` equal pixels.
+
+    A pixel larger than a source sample is the mean of evenly spaced evaluations, at least one per sample.
+    """
+    fine = max(1, math.ceil((end - begin) / count - 1e-9))
+    x = begin + (np.arange(count * fine) + 0.5) * ((end - begin) / (count * fine))
+    # Window j covers [j * HOP, j * HOP + WINDOW); two of them cover every point.
+    right = np.floor(x / HOP).astype(np.int64)
+    taps = np.zeros((len(x), WINDOW + HOP))
+    for j, offset in ((right - 1, 0), (right, HOP)):
+        u = (x - j * HOP) / WINDOW
+        blend = np.sin(math.pi * u) ** 2
+        taps[:, offset : offset + WINDOW] += blend[:, None] * (_features(u) @ _cosines())
+    first = (right - 1) * HOP
+    if fine == 1:
+        return Axis(first, taps.astype(np.float32))
+    first = first.reshape(count, fine)
+    start = first[:, 0]
+    wide = np.zeros((count, int((first[:, -1] - start).max()) + WINDOW + HOP))
+    column = (first - start[:, None])[:, :, None] + np.arange(WINDOW + HOP)
+    np.add.at(wide, (np.arange(count)[:, None, None], column), taps.reshape(count, fine, -1) / fine)
+    return Axis(start, wide.astype(np.float32))
+
+
+def resample(
+    planes: FloatArray,
+    rows: tuple[npt.NDArray[np.int64], FloatArray],
+    cols: tuple[npt.NDArray[np.int64], FloatArray],
+) -> FloatArray:
+    """Evaluates planes on a grid.
+
+    Args:
+        planes: (C, H, W) float32.
+        rows, cols: per axis, (n, T) samples of `planes` and their weights.
+
+    Returns:
+        (C, len(rows), len(cols)) float32.
+    """
+    return np.swapaxes(_along_last(np.swapaxes(_along_last(planes, *cols), 1, 2), *rows), 1, 2)
+
+
+def _along_last(planes: FloatArray, index: npt.NDArray[np.int64], taps: FloatArray) -> FloatArray:
+    result = np.zeros((*planes.shape[:-1], len(index)), np.float32)
+    for tap in range(taps.shape[1]):
+        result += planes[..., index[:, tap]] * taps[:, tap]
+    return result

@@ -1,0 +1,337 @@
+"""The order in which a tile's integers are coded, and the context of each. Integers only.
+
+1. How every block is cut, along anti-diagonals of blocks.
+2. Per level of cells: each cell's mode and, per channel, its *extent*: one more than the highest
+   anti-diagonal k + m that holds a non-zero difference (0 if there is none).
+3. Per channel, magnitudes from high to low frequency, all cells of the tile at once: one step codes one
+   anti-diagonal of all cells of one size whose extent reaches it.
+4. Signs, and the excess of escaped magnitudes, as plain bits.
+
+`code_tile` is the only description of that order: an encoder and a decoder both walk it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.cells import BLOCK, SIZES, SPLITS, UNIT, Partition
+from inrcodec.contexts import ContextNetwork, log_magnitude, log_step
+from inrcodec.rans import SymbolCoder, Tables
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+BINS = 8
+"""A unit's spectrum is kept in BINS x BINS frequency bins, whatever the size of the cell that covers it."""
+MAGNITUDE_FEATURES = 35
+EXTENT_FEATURES = 20
+SPLIT_ROWS = 75
+STEP_CLASSES = (24 * 16, 60 * 16)
+"""Quantiser steps below the first, between them, and above: three sets of split and mode tables."""
+
+
+@dataclass(frozen=True)
+class EntropyModel:
+    """Everything trained that decides code lengths.
+
+    Attributes:
+        splits: SPLIT_ROWS rows over SPLITS symbols.
+        modes: 9 * (modes + 1)**2 rows over the modes: step class, size, mode above, mode left.
+        extents: per cell size, a network whose tables have 2 * size symbols.
+        magnitudes: per cell size, a network whose tables have MAGNITUDES symbols.
+    """
+
+    splits: Tables
+    modes: Tables
+    extents: dict[int, ContextNetwork]
+    magnitudes: dict[int, ContextNetwork]
+
+
+@dataclass(frozen=True)
+class TileSymbols:
+    """The integers of a tile.
+
+    Attributes:
+        partition: its cells.
+        modes: (N,) int64.
+        values: per size, (n, C, size, size) int64 quantised differences, vertical harmonic first.
+    """
+
+    partition: Partition
+    modes: IntArray
+    values: dict[int, IntArray]
+
+
+def step_class(step: int) -> int:
+    """Which set of split and mode tables serves a quantiser step."""
+    return sum(step >= bound for bound in STEP_CLASSES)
+
+
+def code_splits(
+    coder: SymbolCoder, model: EntropyModel, shape: tuple[int, int], step: int, splits: IntArray | None
+) -> IntArray:
+    """Codes how (block rows, block columns) blocks are cut."""
+    rows, cols = shape
+    # Border blocks read as class 4; classes 0 to 3 say how finely a block is cut.
+    fineness = np.full((rows + 1, cols + 1), 4, np.int64)
+    result = np.zeros(shape, np.int64)
+    classes = np.array([0] + [1 + (b.bit_count() + 1) // 2 for b in range(SPLITS - 1)])
+    for diagonal in range(rows + cols - 1):
+        y = np.arange(max(0, diagonal - cols + 1), min(rows, diagonal + 1))
+        x = diagonal - y
+        context = (step_class(step) * 5 + fineness[y, x + 1]) * 5 + fineness[y + 1, x]
+        result[y, x] = coder.code(model.splits, context, None if splits is None else splits[y, x])
+        fineness[y + 1, x + 1] = classes[result[y, x]]
+    return result
+
+
+@lru_cache(maxsize=128)
+def _diagonal(size: int, d: int) -> tuple[IntArray, IntArray]:
+    """Vertical and horizontal harmonics (k, m) with k + m = d, k ascending."""
+    k = np.arange(max(0, d - size + 1), min(size, d + 1))
+    return k, d - k
+
+
+def extents_of(values: IntArray) -> IntArray:
+    """Extents of (n, C, size, size) differences: (n, C)."""
+    size = values.shape[-1]
+    diagonal = np.add.outer(np.arange(size), np.arange(size)) + 1
+    result: IntArray = ((values != 0) * diagonal).max((-1, -2), initial=0)
+    return result
+
+
+class _Neighbours:
+    """Units around the cells of one size; index -1 stands for "outside"."""
+
+    def __init__(self, partition: Partition, size: int) -> None:
+        rows, cols = partition.owner.shape
+        self.cells = partition.of_size(size)
+        k = size // UNIT
+        y, x = partition.row[self.cells, None], partition.col[self.cells, None]
+        along = np.arange(k)
+
+        def unit(row: IntArray, col: IntArray) -> IntArray:
+            row, col = np.broadcast_arrays(row, col)
+            inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+            return np.where(inside, row * cols + col, rows * cols)
+
+        self.sides = np.stack(
+            [unit(y + along, x - 1), unit(y - 1, x + along), unit(y + along, x + k), unit(y + k, x + along)],
+            1,
+        )
+        self.corners = np.concatenate([unit(y - 1, x - 1), unit(y - 1, x + k)], 1)
+        grid = ((y + along)[:, :, None] * cols + (x + along)[:, None, :]).reshape(len(self.cells), k * k)
+        self.own = grid
+
+
+def code_cells(
+    coder: SymbolCoder,
+    model: EntropyModel,
+    partition: Partition,
+    channels: int,
+    step: int,
+    truth: tuple[IntArray, IntArray] | None,
+) -> tuple[IntArray, IntArray]:
+    """Codes modes and extents.
+
+    Args:
+        truth: (N,) modes and (N, C) extents when encoding, None when decoding.
+
+    Returns:
+        The same two arrays.
+    """
+    units = partition.owner.size
+    mode_count = model.modes.cumulative.shape[1] - 1
+    modes = np.zeros(len(partition.size), np.int64)
+    extents = np.zeros((len(partition.size), channels), np.int64)
+    mode_map = np.full(units + 1, mode_count, np.int64)
+    # Extents in a common scale of BLOCK diagonals; -1 where nothing is known.
+    reach = np.full((channels, units + 1), -1, np.int64)
+    around = {s: _Neighbours(partition, s) for s in SIZES}
+    rank = partition.ranks()
+    base = step_class(step) * len(SIZES)
+    for size, cells in partition.groups():
+        near, r = around[size], rank[cells]
+        left, above = near.sides[r, 0], near.sides[r, 1]
+        context = ((base + SIZES.index(size)) * (mode_count + 1) + mode_map[above[:, 0]]) * (mode_count + 1)
+        context += mode_map[left[:, 0]]
+        modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
+        mode_map[near.own[r]] = modes[cells, None]
+        known = np.zeros((len(cells), channels), np.int64)
+        for channel in range(channels):
+            features = _extent_features(
+                reach[channel], left, above, near.corners[r], known[:, :channel], modes[cells], channel, step
+            )
+            network = model.extents[size]
+            rows = network.rows(features, min(channel, 1))
+            symbols = None if truth is None else truth[1][cells, channel]
+            extents[cells, channel] = coder.code(network.tables, rows, symbols)
+            known[:, channel] = extents[cells, channel] * (BLOCK // size)
+            reach[channel][near.own[r]] = known[:, channel, None]
+    return modes, extents
+
+
+def _extent_features(
+    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, known: IntArray,
+    modes: IntArray, channel: int, step: int,
+) -> FloatArray:  # fmt: skip
+    n = len(left)
+    features = np.zeros((n, EXTENT_FEATURES), np.float32)
+    a, b = reach[left], reach[above]
+    for i, side in enumerate((a, b)):
+        features[:, 3 * i] = np.maximum(side, 0).sum(1) // side.shape[1]
+        features[:, 3 * i + 1] = side.max(1)
+        features[:, 3 * i + 2] = 32 * (side[:, 0] < 0)
+    c = reach[corners]
+    features[:, 6:8] = np.maximum(c, 0)
+    features[:, 8:10] = 32 * (c < 0)
+    for i in range(channel):
+        features[:, 10 + 2 * i] = known[:, i]
+        features[:, 11 + 2 * i] = 32 * (known[:, i] == 0)
+    features[:, 14] = 32 * (channel == 1)
+    features[:, 15] = 32 * (channel == 2)
+    features[:, 16] = log_step(step)
+    features[:, 17] = 32 * (modes == 0)
+    features[:, 18] = np.minimum(features[:, 0], features[:, 3])
+    features[:, 19] = 32 * ((a.max(1) == 0) & (b.max(1) == 0))
+    return features
+
+
+class _Magnitudes:
+    """Magnitudes of the cells of one size, as the walk fills them in."""
+
+    def __init__(self, partition: Partition, size: int, extents: IntArray, channels: int) -> None:
+        self.size = size
+        self.near = _Neighbours(partition, size)
+        self.extents = extents[self.near.cells]
+        # A margin of two zero harmonics stands for what lies beyond the highest.
+        self.side = size + 2
+        self.values = np.zeros((channels, len(self.near.cells), self.side * self.side), np.int64)
+
+
+def code_magnitudes(
+    coder: SymbolCoder,
+    model: EntropyModel,
+    partition: Partition,
+    extents: IntArray,
+    step: int,
+    truth: dict[int, IntArray] | None,
+) -> dict[int, IntArray]:
+    """Codes magnitudes, clipped at ESCAPE.
+
+    Args:
+        extents: (N, C).
+        truth: per size, (n, C, size, size) clipped magnitudes when encoding, None when decoding.
+
+    Returns:
+        The same dictionary.
+    """
+    channels = extents.shape[1]
+    units = partition.owner.size
+    sets = {s: _Magnitudes(partition, s, extents, channels) for s in SIZES}
+    for channel in range(channels):
+        # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
+        # margin bins stay zero, as does the last unit, which stands for "outside".
+        spectrum = np.zeros((units + 1, (BINS + 1) ** 2), np.int64)
+        reach = np.zeros(units + 1, np.int64)
+        for part in sets.values():
+            reach[part.near.own] = (part.extents[:, channel] * (BLOCK // part.size))[:, None]
+        for clock in range(2 * BLOCK - 2, -1, -1):
+            for size in SIZES:
+                d, late = divmod(clock, BLOCK // size)
+                part = sets[size]
+                active = np.flatnonzero(part.extents[:, channel] > d)
+                if late or not len(active):
+                    continue
+                _code_diagonal(
+                    coder, model.magnitudes[size], part, active, channel, d, spectrum, reach, step, truth
+                )
+    return {
+        s: p.values.reshape(channels, len(p.near.cells), p.side, p.side)[:, :, :s, :s].swapaxes(0, 1)
+        for s, p in sets.items()
+    }
+
+
+def _code_diagonal(
+    coder: SymbolCoder,
+    network: ContextNetwork,
+    part: _Magnitudes,
+    active: IntArray,
+    channel: int,
+    d: int,
+    spectrum: IntArray,
+    reach: IntArray,
+    step: int,
+    truth: dict[int, IntArray] | None,
+) -> None:
+    """One anti-diagonal of all active cells of one size."""
+    size = part.size
+    k, m = _diagonal(size, d)
+    features = _magnitude_features(part, active, channel, d, spectrum, reach, step)
+    rows = network.rows(features, min(channel, 1))
+    symbols = None if truth is None else truth[size][active[:, None], channel, k, m].ravel()
+    coded = coder.code(network.tables, rows, symbols).reshape(len(active), len(k))
+    part.values[channel][active[:, None], k * part.side + m] = coded
+    # A unit's bin gathers per**2 magnitudes of the cell, so that it ends at their mean in sixteenths.
+    per = size // BINS
+    bins, place = np.unique((k // per) * (BINS + 1) + m // per, return_inverse=True)
+    share = np.zeros((len(k), len(bins)), np.int64)
+    share[np.arange(len(k)), place] = 16 // per**2
+    own = part.near.own[active]
+    spectrum[own[:, :, None], bins] += (coded @ share)[:, None, :]
+
+
+def _magnitude_features(
+    part: _Magnitudes, active: IntArray, channel: int, d: int, spectrum: IntArray, reach: IntArray, step: int
+) -> FloatArray:
+    """Features of one anti-diagonal: (cells * harmonics, MAGNITUDE_FEATURES)."""
+    size, side = part.size, part.side
+    k, m = _diagonal(size, d)
+    values = part.values[channel]
+    place = k * side + m
+    cell = active[:, None]
+    features = np.zeros((len(active), len(k), MAGNITUDE_FEATURES), np.float32)
+    # Higher frequencies of the same cell.
+    down, right, both = values[cell, place + side], values[cell, place + 1], values[cell, place + side + 1]
+    down2, right2 = values[cell, place + 2 * side], values[cell, place + 2]
+    far = values[cell, place + 2 * side + 1] + values[cell, place + side + 2]
+    for i, value in enumerate((down, right, both, down2, right2, far, down + right + both + down2 + right2)):
+        features[:, :, i] = log_magnitude(16 * value)
+    # What is known of the same and the next frequency bins around.
+    near = part.near.sides[active]
+    per = size // BINS
+    corner = (k // per) * (BINS + 1) + m // per
+    here = spectrum[near[..., None], corner].sum(2) // near.shape[2]
+    above = spectrum[near[..., None], corner + BINS + 1].sum(2) + spectrum[near[..., None], corner + 1].sum(2)
+    above //= 2 * near.shape[2]
+    features[:, :, 7:11] = log_magnitude(here).swapaxes(1, 2)
+    features[:, :, 11:15] = log_magnitude(above).swapaxes(1, 2)
+    scale = BLOCK // size
+    features[:, :, 15:19] = np.clip(reach[near].sum(2) // near.shape[2] - d * scale, -32, 32)[:, None, :]
+    left = part.extents[active, channel] - d
+    features[:, :, 19] = (np.minimum(left, 16) * 2)[:, None]
+    features[:, :, 20] = 48 * (left == 1)[:, None]
+    features[:, :, 21] = (part.extents[active, channel] * scale)[:, None]
+    # The channels coded before, at the same frequency of the same cell.
+    if channel:
+        luma = part.values[0]
+        features[:, :, 22] = log_magnitude(16 * luma[cell, place])
+        ring = luma[cell, place + side] + luma[cell, place + 1]
+        ring += luma[cell, np.maximum(place - side, 0)] + luma[cell, np.maximum(place - 1, 0)]
+        features[:, :, 23] = log_magnitude(4 * ring)
+        features[:, :, 24] = (part.extents[active, 0] * scale)[:, None]
+    if channel == 2:
+        features[:, :, 25] = log_magnitude(16 * part.values[1][cell, place])
+        features[:, :, 26] = 48
+    # Where in the spectrum.
+    features[:, :, 27] = k * scale
+    features[:, :, 28] = m * scale
+    features[:, :, 29] = np.abs(k - m) * scale
+    features[:, :, 30] = log_magnitude(np.full(1, 16 * d))
+    features[:, :, 31] = 48 * (k == 0)
+    features[:, :, 32] = 48 * (m == 0)
+    features[:, :, 33] = 48 * (d == 0)
+    features[:, :, 34] = log_step(step)
+    return features.reshape(-1, MAGNITUDE_FEATURES)
