@@ -1,0 +1,77 @@
+"""The example scripts and the README's library code run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A small piece of the example photo."""
+    path = tmp_path / "photo.png"
+    with Image.open(ROOT / "examples" / "chelsea.png") as im:
+        im.crop((140, 60, 236, 124)).save(path)
+    return path
+
+
+def run(*arguments, folder):
+    """Standard output of a Python program, which must succeed."""
+    command = [sys.executable, "-W", "error", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_there_are_examples():
+    assert len(SCRIPTS) == 3
+    for script in SCRIPTS:
+        assert len(script.read_text().splitlines()) <= 50
+        assert script.name in (ROOT / "examples" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_runs(script, photo):
+    output = run(script, photo, folder=photo.parent)
+    if script.stem == "any_size":
+        sizes = {"thumbnail": (24, 16), "double": (192, 128), "square": (200, 200), "detail": (96, 64)}
+        for name, size in sizes.items():
+            with Image.open(photo.with_name(f"{name}.png")) as im:
+                assert im.size == size
+    if script.stem == "in_memory":
+        assert "96 x 64 pixels, 3 channels" in output
+    if script.stem == "rate_targets":
+        assert len(output.splitlines()) == 3
+        limit, size = re.search(r"max_bytes=(\d+): (\d+) bytes", output).groups()
+        assert int(size) <= int(limit)
+
+
+def test_readme_code_runs(photo):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    check = "\nassert pixels.shape == (64, 96, 3) and detail.shape == (64, 64, 3) and info.width == 96\n"
+    (photo.parent / "readme.py").write_text(f"path = {photo.name!r}\n{code}{check}")
+    run("readme.py", folder=photo.parent)
+
+
+def test_readme_has_exactly_two_quick_start_commands():
+    section = re.search(r"\n## Quick start\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    commands = re.findall(r"```sh\n(.*?)\n```", section, re.DOTALL)
+    assert len(commands) == 2
+    assert all("\n" not in command for command in commands)
+    (example,) = re.findall(r"examples/\S+", commands[0])
+    with Image.open(ROOT / example) as im:
+        assert np.asarray(im).shape == (300, 451, 3)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_ci_script_is_valid():
+    script = ROOT / ".ci" / "run"
+    subprocess.run(["bash", "-n", script], check=True)  # noqa: S607
