@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Least share of the quality (or rate) range covered by either curve that both must cover.
-MIN_OVERLAP = 0.3
+# Least share of the shorter curve's quality (or rate) range that the other must cover. A short curve inside a
+# long one is a fair comparison, so the range of both together would be the wrong measure.
+MIN_OVERLAP = 0.5
 MIN_POINTS = 4
 
 _Floats = npt.NDArray[np.float64]
@@ -26,7 +27,7 @@ class Delta:
     Attributes:
         value: per cent for a rate delta (negative: the test codec needs fewer bits), dB for a PSNR delta
             (positive: the test codec is better); None when it cannot be given.
-        overlap: share, 0 to 1, of the range covered by either curve that both cover.
+        overlap: share, 0 to 1, of the shorter curve's range that the other one covers.
         low: lower end of the shared interval: dB for a rate delta, bits per pixel for a PSNR delta.
         high: upper end, likewise.
         reason: why `value` is None, else empty.
@@ -112,8 +113,8 @@ def _mean_gap(
         return Delta(None, 0.0, math.nan, math.nan, reason)
     low = float(max(anchor[0][0], test[0][0]))
     high = float(min(anchor[0][-1], test[0][-1]))
-    union = float(max(anchor[0][-1], test[0][-1]) - min(anchor[0][0], test[0][0]))
-    overlap = max(high - low, 0.0) / union
+    shorter = float(min(anchor[0][-1] - anchor[0][0], test[0][-1] - test[0][0]))
+    overlap = max(high - low, 0.0) / shorter
     if overlap < min_overlap or high <= low:
         reason = f"the {axis} ranges overlap by {overlap:.0%} where {min_overlap:.0%} is needed"
         return Delta(None, overlap, low, high, reason)
