@@ -1,0 +1,132 @@
+"""The figures of a reproduction, by matplotlib: PSNR against weights, against steps, and reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inrcodec.reproduce.claims import sparse_limit
+from inrcodec.reproduce.evaluation import EXAMPLES, Measurement
+from inrcodec.reproduce.methods import META_SPARSE, METHODS
+from inrcodec.reproduce.presets import TITLES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#0b62d6", "#c2410c", "#15803d", "#a21caf", "#8a6d00", "#525a66")
+_MARKERS = "os^Dv|"
+_PROTOCOLS = {"adam": "{} steps of Adam", "sgd": "{} steps of gradient descent"}
+
+
+def write_figures(measurements: Sequence[Measurement], out: Path) -> None:
+    """Write psnr_weights.png, psnr_steps.png and reconstructions-DATASET.png."""
+    datasets = [name for name in TITLES if any(m.dataset == name for m in measurements)]
+    _save(_against_weights(measurements, datasets), out / "psnr_weights.png")
+    _save(_against_steps(measurements, datasets), out / "psnr_steps.png")
+    for dataset in datasets:
+        _save(_reconstructions(measurements, dataset), out / f"reconstructions-{dataset}.png")
+
+
+def at_sparsity(measurements: Sequence[Measurement], dataset: str) -> dict[str, Measurement]:
+    """By method, its measurement by Adam beside the largest Meta-SparseINR that counts as sparse.
+
+    That is the smallest network with at least as many weights; methods without one are left out.
+    """
+    adam = [m for m in measurements if m.dataset == dataset and m.optimiser == "adam"]
+    limit = sparse_limit(measurements, dataset)
+    sparse = [m.weights for m in adam if m.method == META_SPARSE and m.weights <= limit]
+    floor = max(sparse, default=0)
+    return {
+        name: min(fitting, key=lambda m: m.weights)
+        for name in METHODS
+        if (fitting := [m for m in adam if m.method == name and m.weights >= floor])
+    }
+
+
+def _against_weights(measurements: Sequence[Measurement], datasets: Sequence[str]) -> Figure:
+    figure = _figure(4.2 * len(datasets), 6.6)
+    grid = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
+    for row, (optimiser, text) in enumerate(_PROTOCOLS.items()):
+        for axes, dataset in zip(grid[row], datasets, strict=True):
+            chosen = [m for m in measurements if m.dataset == dataset and m.optimiser == optimiser]
+            for number, (name, method) in enumerate(METHODS.items()):
+                line = sorted((m.weights, float(m.mean[-1])) for m in chosen if m.method == name)
+                if line:
+                    axes.plot(*zip(*line, strict=True), **_style(number), label=method.title)
+            axes.axvspan(0, sparse_limit(measurements, dataset), color="#f1f3f5", zorder=0)
+            axes.set_xscale("log")
+            axes.set_title(f"{TITLES[dataset]}, {text.format(chosen[0].steps if chosen else 0)}", fontsize=10)
+            _dress(axes, "surviving weights" if row else "", "PSNR (dB)")
+    grid[0][0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _against_steps(measurements: Sequence[Measurement], datasets: Sequence[str]) -> Figure:
+    figure = _figure(4.2 * len(datasets), 3.6)
+    grid = figure.subplots(1, len(datasets), squeeze=False)
+    for axes, dataset in zip(grid[0], datasets, strict=True):
+        for name, m in at_sparsity(measurements, dataset).items():
+            style = {**_style(list(METHODS).index(name)), "marker": ""}
+            axes.plot(
+                range(1, len(m.mean)), m.mean[1:], **style, label=f"{METHODS[name].title} ({m.weights})"
+            )
+        axes.set_title(f"{TITLES[dataset]} (surviving weights in brackets)", fontsize=10)
+        _dress(axes, "steps of Adam", "PSNR (dB)")
+        axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _reconstructions(measurements: Sequence[Measurement], dataset: str) -> Figure:
+    """Columns: the unpruned network, then every method beside the sparse one; rows: test images."""
+    chosen = at_sparsity(measurements, dataset)
+    columns = [(METHODS[name].title, m) for name, m in chosen.items()]
+    ours = [
+        m
+        for m in measurements
+        if m.dataset == dataset and m.method == META_SPARSE and m.index == 0 and m.optimiser == "adam"
+    ]
+    columns = [("MAML, not pruned", m) for m in ours] + columns
+    figure = _figure(1.7 * max(len(columns), 1), 2.0 * EXAMPLES + 0.4)
+    grid = figure.subplots(EXAMPLES, max(len(columns), 1), squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for column, (title, m) in enumerate(columns):
+        for row, pixels in enumerate(m.examples):
+            axes = grid[row][column]
+            axes.imshow(pixels, interpolation="nearest")
+            heading = f"{title}\n{m.weights} weights\n" if row == 0 else ""
+            axes.set_title(f"{heading}{m.psnr[-1, row]:.1f} dB", fontsize=8)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _style(number: int) -> dict[str, object]:
+    return {
+        "color": _COLOURS[number],
+        "marker": _MARKERS[number],
+        "markersize": 4,
+        "linewidth": 2.2 if number == 0 else 1.3,
+        "zorder": 20 - number,
+    }
+
+
+def _dress(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(color="#e3e6ea", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=130)
