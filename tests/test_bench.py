@@ -14,11 +14,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import inrcodec
 from inrcodec.bench import codecs as codec_module
 from inrcodec.bench.anchors import load_anchors
 from inrcodec.bench.codecs import parse_codec
 from inrcodec.bench.command import bench
-from inrcodec.bench.crops import make_crops
+from inrcodec.bench.crops import choose_images, make_crops
 from inrcodec.bench.environment import check_versions
 from inrcodec.bench.images import find_images, load_rgb
 from inrcodec.bench.measure import Task, measure
@@ -234,6 +235,26 @@ def test_options_of_inrcodec() -> None:
     codec = parse_codec("inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors")
     assert codec.name == "inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors"
     assert codec.options == {"steps": 0, "entropy": "zstd", "codebook": "C:/books/x.safetensors"}
+
+
+def test_inrcodec_is_called_with_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        inrcodec, "encode", lambda image, **options: calls.append(options) or b"x", raising=False
+    )
+    monkeypatch.setattr(inrcodec, "decode", lambda data, **options: calls.append(options), raising=False)
+    plain = parse_codec("inrcodec")
+    plain.encode(photo(), 30)
+    plain.decode(b"x")
+    special = parse_codec("inrcodec:steps=2:codebook=mine:device=cuda")
+    special.encode(photo(), 30)
+    special.decode(b"x")
+    assert calls == [
+        {"quality": 30, "device": "cpu"},
+        {"codebook": None, "device": "cpu"},
+        {"quality": 30, "steps": 2, "codebook": "mine", "device": "cuda"},
+        {"codebook": "mine", "device": "cuda"},
+    ]
 
 
 # Settings, images, points
@@ -465,6 +486,23 @@ def test_crops_have_equal_size_and_show_the_worst_window(tmp_path: Path) -> None
         assert crop.bytes > 0.8 * row.target_bytes
         assert crop.data_uri.startswith("data:image/png;base64,")
     assert row.left >= 100
+
+
+def test_the_worst_the_median_and_the_best_image_are_shown() -> None:
+    def gain(image: str, factor: float) -> list[Point]:
+        return [
+            made_up(image, codec, str(i), bpp * (factor if codec == "ours" else 1.0), quality)
+            for codec in CURVES
+            for i, (bpp, quality) in enumerate(CURVES["theirs"])
+        ]
+
+    four = [("a", 0.9), ("b", 1.2), ("c", 0.7), ("d", 0.8)]
+    summary = summarise([point for image, factor in four for point in gain(image, factor)])
+    assert [image for image, _ in choose_images(summary)] == ["b", "d", "c"]
+    assert [why.split()[0] for _, why in choose_images(summary)] == ["worst", "median", "best"]
+    two = summarise(gain("a", 0.9) + gain("b", 1.2))
+    assert choose_images(two) == [("b", "worst image for ours"), ("a", "best image for ours")]
+    assert choose_images(summarise(gain("a", 0.9))) == [("a", "worst image for ours")]
 
 
 def test_versions_are_kept_and_checked(tmp_path: Path) -> None:

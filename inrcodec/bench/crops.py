@@ -86,13 +86,11 @@ def choose_images(summary: Summary) -> list[tuple[str, str]]:
     if not means:
         return [(first.lowest_psnr.image, f"lowest PSNR of {first.name}")]
     ordered = sorted(means, key=means.__getitem__, reverse=True)
-    picks = [
-        (ordered[0], f"worst image for {first.name}"),
-        (ordered[len(ordered) // 2], f"median image for {first.name}"),
-        (ordered[-1], f"best image for {first.name}"),
-    ]
-    # With one or two images the same one would come up again under another heading.
-    return list(dict(reversed(picks)).items())[::-1]
+    # With few images one of them has several titles: the last one given here counts.
+    why = {ordered[len(ordered) // 2]: f"median image for {first.name}"}
+    why[ordered[-1]] = f"best image for {first.name}"
+    why[ordered[0]] = f"worst image for {first.name}"
+    return [(image, why[image]) for image in ordered if image in why]
 
 
 def make_crops(

@@ -145,9 +145,10 @@ def _markers(s: Series, x_axis: _Axis, y_axis: _Axis, radius: float) -> list[str
 def _end_labels(ends: Sequence[tuple[float, float, Series]], frame: Frame) -> list[str]:
     """Names of the curves: beside the end of a published curve that stops early, else right of the frame.
 
-    Those right of the frame are moved apart vertically, each joined to its curve.
+    Those right of the frame are moved apart vertically, joined to their curves, and cut to the room there is.
     """
     edge = frame.width - frame.right
+    room = frame.right // 10
     parts = []
     outside = []
     for x, y, s in ends:
@@ -161,11 +162,17 @@ def _end_labels(ends: Sequence[tuple[float, float, Series]], frame: Frame) -> li
     places = apart([y for _, y, _ in outside], 15.0, float(frame.height - frame.bottom))
     for (x, y, s), place in zip(outside, places, strict=True):
         css = colour_class(s.colour)
+        label = escape(_cut(s.label, room))
         parts.append(f'<polyline class="leader {css}" points="{x:.1f},{y:.1f} {edge + 10},{place:.1f}"/>')
-        parts.append(
-            f'<text class="label {css}" x="{edge + 13}" y="{place + 4:.1f}">{escape(s.label)}</text>'
-        )
+        parts.append(f'<text class="label {css}" x="{edge + 13}" y="{place + 4:.1f}">{label}</text>')
     return parts
+
+
+def _cut(label: str, room: int) -> str:
+    """A label of at most `room` characters; of a codec with options, the options, which tell it apart."""
+    if len(label) > room:
+        label = label.partition(":")[2] or label
+    return label if len(label) <= room else label[: room - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def apart(wanted: Sequence[float], gap: float, lowest: float) -> list[float]:
