@@ -25,6 +25,7 @@ _COMMANDS = {
     "codebooks": "inrcodec.commands.codebooks:codebooks",
     "train": "inrcodec.commands.train:train",
     "bench": "inrcodec.bench.command:bench",
+    "reproduce": "inrcodec.reproduce.command:reproduce",
 }
 _EXTRA_OF = {"torch": "torch", "matplotlib": "bench", "skimage": "bench", "scipy": "bench"}
 
