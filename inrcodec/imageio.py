@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inrcodec.bitstream import MAGIC
 from inrcodec.errors import EncodeError, InputError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
-from inrcodec.modes import CHANNEL_MODES, check_depth, profile_fits, to_native_mode, upright_exif
+from inrcodec.modes import CHANNEL_MODES, check_depth, clean_exif, is_srgb, profile_fits, to_native_mode
 
 # A closed list: EPS starts Ghostscript, and formats that nobody photographs in only add attack surface.
 # Pillow opens multi-picture JPEG (MPO) through JPEG.
@@ -166,10 +166,13 @@ def from_pil(im: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Picture:
     pixels = np.array(im, dtype=np.uint8)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
+    icc = _metadata("ICC profile", icc, limits)
+    if icc and (not profile_fits(icc, pixels.shape[2]) or is_srgb(icc)):
+        icc = None
     return Picture(
         pixels,
-        _metadata("ICC profile", icc if icc and profile_fits(icc, pixels.shape[2]) else None, limits),
-        _metadata("EXIF block", upright_exif(exif) if exif else None, limits),
+        icc,
+        _metadata("EXIF block", clean_exif(exif) if exif else None, limits),
     )
 
 

@@ -2,8 +2,9 @@
 
 import io
 import struct
+from itertools import product
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from inrcodec.bitdepth import stored_bit_depth
 from inrcodec.errors import InputError
@@ -26,6 +27,8 @@ _REFUSED = {"F": "floating-point", "I": "deep integer"} | dict.fromkeys(
 )
 _TIFF_BITS_PER_SAMPLE = 258
 _EXIF_ORIENTATION = 0x0112
+_EXIF_THUMBNAIL = (0x0201, 0x0202)  # where it begins, its length
+_SRGB_TOLERANCE = 1  # levels; the usual sRGB profiles differ from each other by rounding
 
 
 def check_depth(im: Image.Image) -> None:
@@ -76,23 +79,57 @@ def profile_fits(icc: bytes, channels: int) -> bool:
     return icc[16:20] == (b"GRAY" if channels < 3 else b"RGB ")
 
 
-def upright_exif(exif: bytes) -> bytes:
-    """The EXIF block without its prefix and with orientation 1, every other byte kept.
+def is_srgb(icc: bytes) -> bool:
+    """Whether an ICC profile for RGB says what is understood without one: the colours are sRGB.
 
-    Patching in place (TIFF 6.0, section 2) keeps maker notes, whose offsets a rewrite would break.
+    Judged by what it does to a grid of colours, not by its name. Such a profile (3 kB in most photos
+    that have one) would be a good part of a small file and say nothing.
+    """
+    levels = bytes(range(0, 256, 15))
+    colours = Image.frombytes(
+        "RGB", (len(levels) ** 2, len(levels)), bytes(v for rgb in product(levels, repeat=3) for v in rgb)
+    )
+    try:
+        transform = ImageCms.buildTransform(io.BytesIO(icc), ImageCms.createProfile("sRGB"), "RGB", "RGB")
+        changed = ImageChops.difference(transform.apply(colours), colours)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+    return max(changed.tobytes()) <= _SRGB_TOLERANCE
+
+
+def clean_exif(exif: bytes) -> bytes:
+    """The EXIF block for a picture that has been turned upright: no prefix, orientation 1, no thumbnail.
+
+    Patching in place (TIFF 6.0, section 2; EXIF 2.3, 4.5.2) keeps maker notes, whose offsets a rewrite would
+    break. The thumbnail, which would show the old orientation, is zeroed, so that it costs next to nothing
+    once compressed.
     """
     block = bytearray(exif.removeprefix(b"Exif\0\0"))
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
     if order is None:
         return bytes(block)
     try:
-        (directory,) = struct.unpack_from(order + "L", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            (tag,) = struct.unpack_from(order + "H", block, entry)
-            if tag == _EXIF_ORIENTATION:
-                # One SHORT (type 3) that fills the first half of the value field.
-                struct.pack_into(order + "HLHH", block, entry + 2, 3, 1, 1, 0)
-    except struct.error:
-        pass  # A broken directory holds no orientation that a reader could apply twice.
+        (first,) = struct.unpack_from(order + "L", block, 4)
+        entries, link = _directory(block, order, first)
+        if _EXIF_ORIENTATION in entries:
+            # One SHORT (type 3) that fills the first half of the value field.
+            struct.pack_into(order + "HLHH", block, entries[_EXIF_ORIENTATION] + 2, 3, 1, 1, 0)
+        (second,) = struct.unpack_from(order + "L", block, link)
+        if second:
+            entries, _ = _directory(block, order, second)
+            start, length = (
+                struct.unpack_from(order + "L", block, entries[tag] + 8)[0] for tag in _EXIF_THUMBNAIL
+            )
+            end = min(start + length, len(block))
+            block[start:end] = bytes(max(0, end - start))
+            struct.pack_into(order + "L", block, link, 0)
+    except (struct.error, KeyError):
+        pass  # A broken directory: what cannot be found here, readers will not find either.
     return bytes(block)
+
+
+def _directory(block: bytearray, order: str, offset: int) -> tuple[dict[int, int], int]:
+    """Where the entry of each tag of a TIFF directory begins, and where its link to the next one is."""
+    (count,) = struct.unpack_from(order + "H", block, offset)
+    starts = range(offset + 2, offset + 2 + 12 * count, 12)
+    return {struct.unpack_from(order + "H", block, start)[0]: start for start in starts}, starts.stop

@@ -20,7 +20,9 @@ from inrcodec.bench.metrics import psnr
 from inrcodec.cli import cli
 from inrcodec.imageio import Picture, read_picture, write_picture
 
-RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# A profile that is not dropped as being sRGB: red and green exchanged.
+RGB_PROFILE = SRGB_PROFILE.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
 
 
 def picture(height=24, width=40, channels=3):

@@ -15,7 +15,9 @@ from inrcodec.errors import EncodeError, InputError, InrCodecError, LimitError
 from inrcodec.imageio import Picture, from_pil, read_picture, write_picture
 from inrcodec.limits import Limits
 
-RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# A profile of its own: sRGB with the primaries of red and green exchanged.
+RGB_PROFILE = SRGB_PROFILE.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
 GRAY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]
 
 
@@ -301,6 +303,18 @@ def test_maker_notes_survive_a_turn():
     assert picture.exif == block[:18] + b"\1" + block[19:]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_thumbnail_goes(order):
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", 8)
+    first = struct.pack(order + "HHHLHHL", 1, 0x0112, 3, 1, 8, 0, 26)
+    second = struct.pack(order + "HHHLLHHLLL", 2, 0x0201, 4, 1, 56, 0x0202, 4, 1, 9, 0)
+    block = head + first + second + b"THUMBNAIL" + b"rest"
+    picture = read_picture(saved(Image.new("RGB", (4, 2)), exif=b"Exif\0\0" + block))
+    assert picture.pixels.shape == (4, 2, 3)
+    upright = struct.pack(order + "HHHLHHL", 1, 0x0112, 3, 1, 1, 0, 0)
+    assert picture.exif == head + upright + second + bytes(9) + b"rest"
+
+
 @pytest.mark.parametrize(
     "exif", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"junk"]
 )
@@ -316,6 +330,16 @@ def test_profile_of_another_colour_space_is_dropped():
     assert read_picture(saved(gray, icc_profile=GRAY_PROFILE)).icc == GRAY_PROFILE
     assert read_picture(saved(gray, "TIFF", icc_profile=RGB_PROFILE)).icc is None
     assert read_picture(saved(colour, "TIFF", icc_profile=GRAY_PROFILE)).icc is None
+
+
+def test_a_profile_that_only_says_srgb_is_dropped():
+    with Image.open(Path(__file__).parents[1] / "examples" / "chelsea.png") as im:
+        assert len(im.info["icc_profile"]) == 3144  # the usual "sRGB IEC61966-2.1"
+        assert from_pil(im).icc is None
+    colour = Image.fromarray(noise(4, 4, 3))
+    assert read_picture(saved(colour, icc_profile=SRGB_PROFILE)).icc is None
+    broken = SRGB_PROFILE[:200]
+    assert read_picture(saved(colour, icc_profile=broken)).icc == broken
 
 
 def test_limits_hold_before_pixels_are_decoded():
