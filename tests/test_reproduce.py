@@ -12,15 +12,18 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from inrcodec.errors import InputError
+from inrcodec.bench.codecs import parse_codec
+from inrcodec.errors import FormatError, InputError
 from inrcodec.metatrain.worker import single_worker
 from inrcodec.reproduce import presets
 from inrcodec.reproduce.claims import margins, narrow_factors
+from inrcodec.reproduce.coded import decode_survivors, encode_survivors
 from inrcodec.reproduce.command import reproduce
 from inrcodec.reproduce.data import centre_images, load_split
 from inrcodec.reproduce.evaluation import Measurement, Protocol, load_measurement, measure, save_measurement
 from inrcodec.reproduce.methods import Candidate, candidates, iterative, one_shot, parse_methods
 from inrcodec.reproduce.presets import PAPER, PRESETS, SMALL, Preset
+from inrcodec.reproduce.rates import jpeg_scan_bytes, load_rates
 from inrcodec.reproduce.run import Request, run_reproduction
 from inrcodec.reproduce.training import Networks
 from inrcodec.siren import Siren
@@ -181,6 +184,37 @@ def test_factor_is_interpolated_in_the_logarithm_of_weights() -> None:
     assert narrow_factors(rows, "sdf", "adam") == {100: pytest.approx(2.0)}
 
 
+def test_survivors_come_back_from_their_file() -> None:
+    rng = np.random.default_rng(1)
+    layout = TINY.layout()
+    siren = Siren.sine_init(layout, 0).prune(rng.random(layout.size) < 0.6)
+    params = siren.params + siren.mask * rng.laplace(0, 0.01, layout.size).astype(np.float32)
+    sizes = []
+    for step in (0.25, 1.0):
+        data = encode_survivors(siren, params, step)
+        again = decode_survivors(siren, data)
+        assert not again[~siren.mask].any()
+        # the step of a tensor is rounded to a quarter of an octave
+        assert np.abs(again - params).max() < 0.7 * step * 0.02
+        sizes.append(len(data))
+    assert sizes[1] < sizes[0] < siren.mask.sum()
+    np.testing.assert_array_equal(
+        decode_survivors(siren, encode_survivors(siren, siren.params, 1)), siren.params
+    )
+    for broken in (data[:-1], data[:20] + b"\xff" + data[21:], b"PK" + data):
+        with pytest.raises(FormatError):
+            decode_survivors(siren, broken)
+
+
+def test_scan_of_a_jpeg_is_what_its_headers_leave() -> None:
+    jpeg = parse_codec("jpeg")
+    rng = np.random.default_rng(0)
+    data = jpeg.encode(rng.integers(0, 256, (16, 16, 3), np.uint8), 1)
+    scan = jpeg_scan_bytes(data)
+    assert 0 < scan < len(data) - 200
+    assert data[-scan - 2 - 12 : -scan - 2][:2] == b"\x00\x0c"
+
+
 def test_folder_is_split_by_its_own_folders_or_by_name(folder: Path) -> None:
     device = torch.device("cpu")
     training, testing = load_split(folder, TINY.options("imagenette"), device)
@@ -206,9 +240,15 @@ def test_run_resumes_and_writes_every_result(folder: Path, tmp_path: Path) -> No
         rows = list(csv.DictReader(file))
     assert len(rows) == len(measurements)
     assert {row["optimiser"] for row in rows} == {"adam", "sgd"}
-    for name in ("psnr_weights.png", "psnr_steps.png", "reconstructions-imagenette.png"):
+    for name in ("psnr_weights.png", "psnr_steps.png", "rates.png", "reconstructions-imagenette.png"):
         with Image.open(out / name) as figure:
             assert min(figure.size) > 100
+    rates = load_rates(out / "rates.csv")
+    assert {"jpeg", "jpeg without headers"} < {rate.coder for rate in rates}
+    for rate in rates:
+        files = (out / "imagenette" / "files" / f"{rate.coder} {rate.setting:g}").iterdir()
+        bpp = 8 * np.mean([path.stat().st_size for path in files]) / 64
+        assert rate.bpp == pytest.approx(bpp, rel=1e-3) or (rate.bpp < bpp and "without" in rate.coder)
     summary = (out / "summary.md").read_text()
     assert "Meta-SparseINR" in summary
     with pytest.raises(InputError, match="preset"):

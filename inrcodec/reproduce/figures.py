@@ -1,4 +1,4 @@
-"""The figures of a reproduction, by matplotlib: PSNR against weights, against steps, and reconstructions."""
+"""The figures of a reproduction, by matplotlib: PSNR by weights, steps and rate, and reconstructions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from inrcodec.reproduce.claims import sparse_limit
 from inrcodec.reproduce.evaluation import EXAMPLES, Measurement
 from inrcodec.reproduce.methods import META_SPARSE, METHODS
 from inrcodec.reproduce.presets import TITLES
+from inrcodec.reproduce.rates import BARE_JPEG, Rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +21,13 @@ _MARKERS = "os^Dv|"
 _PROTOCOLS = {"adam": "{} steps of Adam", "sgd": "{} steps of gradient descent"}
 
 
-def write_figures(measurements: Sequence[Measurement], out: Path) -> None:
-    """Write psnr_weights.png, psnr_steps.png and reconstructions-DATASET.png."""
+def write_figures(measurements: Sequence[Measurement], rates: Sequence[Rate], out: Path) -> None:
+    """Write psnr_weights.png, psnr_steps.png, rates.png and reconstructions-DATASET.png."""
     datasets = [name for name in TITLES if any(m.dataset == name for m in measurements)]
     _save(_against_weights(measurements, datasets), out / "psnr_weights.png")
     _save(_against_steps(measurements, datasets), out / "psnr_steps.png")
+    if rates:
+        _save(_against_rate(rates), out / "rates.png")
     for dataset in datasets:
         _save(_reconstructions(measurements, dataset), out / f"reconstructions-{dataset}.png")
 
@@ -75,6 +78,25 @@ def _against_steps(measurements: Sequence[Measurement], datasets: Sequence[str])
         axes.set_title(f"{TITLES[dataset]} (surviving weights in brackets)", fontsize=10)
         _dress(axes, "steps of Adam", "PSNR (dB)")
         axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _against_rate(rates: Sequence[Rate]) -> Figure:
+    datasets = [name for name in TITLES if any(rate.dataset == name for rate in rates)]
+    figure = _figure(4.2 * len(datasets), 3.6)
+    grid = figure.subplots(1, len(datasets), squeeze=False)
+    known = {"inrcodec": ("#c2410c", "s"), "jpeg": ("#525a66", "^"), BARE_JPEG: ("#a0a6ae", "v")}
+    for axes, dataset in zip(grid[0], datasets, strict=True):
+        chosen = [rate for rate in rates if rate.dataset == dataset]
+        for coder in dict.fromkeys(rate.coder for rate in chosen):
+            line = sorted((rate.bpp, rate.psnr) for rate in chosen if rate.coder == coder)
+            colour, marker = known.get(coder, (_COLOURS[0], "o"))
+            axes.plot(*zip(*line, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.3)
+            place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 6, "color": colour}
+            axes.annotate(coder, line[-1], **place)
+        axes.set_xscale("log")
+        axes.set_title(TITLES[dataset], fontsize=10)
+        _dress(axes, "bits per pixel, file on disk", "PSNR (dB), 8 bits")
     return figure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,18 @@ from inrcodec.reproduce.evaluation import (
     save_measurement,
 )
 from inrcodec.reproduce.figures import write_figures
-from inrcodec.reproduce.methods import METHODS, candidates
+from inrcodec.reproduce.methods import META_SPARSE, METHODS, candidates
 from inrcodec.reproduce.presets import TITLES, Preset
+from inrcodec.reproduce.rates import RATES, load_rates, measure_rates, save_rates, surviving_weights
 from inrcodec.reproduce.summary import write_summary
 from inrcodec.reproduce.tables import write_tables
 from inrcodec.reproduce.training import Networks
 
 _NETWORKS = "networks"
 _MEASUREMENTS = "measurements"
+_FILES = "files"
+_CODED = 0.25
+"""Networks of at most this share of the weights are coded into files."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ class Request:
 def run_reproduction(request: Request) -> list[Measurement]:
     """Train, measure, and write tables, figures and summary of everything in ``request.out``.
 
-    Files: ``DATASET/networks/`` (training runs), ``DATASET/measurements/`` (one file per fit), and beside the
-    data sets the tables, figures and summary.md, which cover all data sets measured there so far.
+    Files: ``DATASET/networks/`` (training runs), ``DATASET/measurements/`` (one file per fit),
+    ``DATASET/files/`` (coded images), and beside the data sets the tables, figures and summary.md, which
+    cover all data sets measured there so far.
 
     Raises:
         InputError: the data cannot be used, or the folder holds results and ``resume`` is False, or results
@@ -95,6 +100,12 @@ def run_reproduction(request: Request) -> list[Measurement]:
                     f"{protocol.steps} steps of {protocol.optimiser}: {measured.mean[-1]:.2f} dB",
                     err=True,
                 )
+    rates = folder / RATES
+    if META_SPARSE in request.methods and not rates.exists():
+        pruned = list(replace(networks, resume=True).pruned(META_SPARSE, random=False))
+        most = _CODED * surviving_weights(pruned[0])
+        sparse = [siren for siren in pruned if surviving_weights(siren) <= most] or pruned[-1:]
+        save_rates(measure_rates(request.dataset, request.preset, sparse, images, folder / _FILES), rates)
     return report(request.out, context)
 
 
@@ -108,8 +119,12 @@ def report(out: Path, context: dict[str, Any]) -> list[Measurement]:
     paths = sorted(out.glob(f"*/{_MEASUREMENTS}/*.safetensors"))
     measurements = [_check(path, context) for path in paths]
     measurements.sort(key=lambda m: (order[m.dataset], order[m.method], m.optimiser, m.index))
+    rates = [
+        rate for dataset in TITLES if (path := out / dataset / RATES).exists() for rate in load_rates(path)
+    ]
     write_tables(measurements, out)
-    write_figures(measurements, out)
+    save_rates(rates, out / RATES)
+    write_figures(measurements, rates, out)
     write_summary(measurements, out)
     return measurements
 
