@@ -260,7 +260,7 @@ def available_codebooks() -> list[CodebookInfo]:
                 path=str(path),
                 id=content_id(tensors).hex(),
                 bytes=path.stat().st_size,
-                recipe=str(metadata.get("recipe", "")),
+                recipe=str(dict(metadata.get("recipe") or {}).get("name", "")),
                 trained_on=str(metadata.get("trained_on", "")),
                 is_default=path.stem == DEFAULT,
             )

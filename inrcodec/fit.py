@@ -6,6 +6,7 @@ to cut is decided on an open-loop reconstruction, for all cells at once; modes, 
 itself are decided in closed loop, level by level, exactly as the decoder will see them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, sample_indices
 from inrcodec.codebook import Codebook
 from inrcodec.quantize import EXCHANGE, dead_zone
+from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
 from inrcodec.tilecoder import TileSymbols
 
@@ -23,7 +25,11 @@ IntArray = npt.NDArray[np.int64]
 
 DEFAULT_STEPS = 1
 """Fine-tuning steps after the closed-form one."""
-CELL_BITS = {8: 3.0, 16: 5.0, 32: 7.0}
+DEAD_ZONE_OFFSET = 0.36
+"""Rounding offset where nothing is known of the rate."""
+GENEROUS_OFFSET = 0.42
+"""Rounding offset of the first pass when rate-distortion steps follow, which only take away."""
+CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
 
 
@@ -55,7 +61,9 @@ def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int
     width = planes.shape[2]
     samples = planes.reshape(len(planes), -1)[:, sample_indices(partition, cells, size, width)]
     basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
-    weights: FloatArray = basis @ np.moveaxis(samples, 0, 1).reshape(len(cells), len(planes), size, size) @ basis.T
+    weights: FloatArray = (
+        basis @ np.moveaxis(samples, 0, 1).reshape(len(cells), len(planes), size, size) @ basis.T
+    )
     return weights
 
 
@@ -65,7 +73,7 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     channels, height, width = planes.shape
     basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
     cells = planes.reshape(channels, height // size, size, width // size, size).transpose(0, 1, 3, 2, 4)
-    weights = dead_zone(basis @ cells @ basis.T / np.float32(step)) * np.float32(step)
+    weights = dead_zone(basis @ cells @ basis.T / np.float32(step), DEAD_ZONE_OFFSET) * np.float32(step)
     result: FloatArray = (basis.T @ weights @ basis).transpose(0, 1, 3, 2, 4).reshape(planes.shape)
     return result
 
@@ -74,7 +82,9 @@ def choose_splits(planes: FloatArray, step: int, codebook: Codebook) -> IntArray
     """How to cut every block: the cheapest by `weight_cost`, starts taken from an open-loop reconstruction."""
     _, height, width = planes.shape
     blocks = (height // BLOCK, width // BLOCK)
-    view = np.concatenate([open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1), np.float32)], 1)
+    view = np.concatenate(
+        [open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1), np.float32)], 1
+    )
     cost: dict[int, FloatArray] = {}
     for size in SIZES:
         partition = Partition.from_splits(np.full(blocks, {32: 0, 16: 1, 8: 16}[size], np.int64))
@@ -141,24 +151,43 @@ def fit_tile(
         planes: (C, H, W) float32 fixed-point planes, H and W multiples of `BLOCK`.
         step: quantiser step in fixed-point units.
         codebook: what decoder and encoder share.
+        steps: rate-distortion fine-tuning steps after the closed-form one.
     """
     partition = Partition.from_splits(choose_splits(planes, step, codebook))
-    canvas = Canvas(partition, len(planes))
+    spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
+    offset = np.float32(GENEROUS_OFFSET if steps else DEAD_ZONE_OFFSET)
+    fit = _closed_loop(partition, spectrum, step, codebook, lambda _, __, weights: dead_zone(weights, offset))
+    for _ in range(steps):
+        rate = Rate.of(fit.symbols, step, codebook.entropy)
+        fit = _closed_loop(partition, spectrum, step, codebook, rate.quantise)
+    return fit
+
+
+def _closed_loop(
+    partition: Partition,
+    spectrum: dict[int, FloatArray],
+    step: int,
+    codebook: Codebook,
+    quantise: Callable[[int, IntArray, FloatArray], FloatArray],
+) -> Fit:
+    """One pass over all cells, each seeing its neighbours as the decoder will.
+
+    Args:
+        quantise: takes a size, positions among the cells of that size, and weights in steps.
+    """
+    channels = next(iter(spectrum.values())).shape[1]
+    canvas = Canvas(partition, channels)
     modes = np.zeros(len(partition.size), np.int64)
-    values: dict[int, IntArray] = {}
-    spectrum: dict[int, FloatArray] = {}
+    values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
     rank = partition.ranks()
-    for size in SIZES:
-        cells = partition.of_size(size)
-        spectrum[size] = spectra(planes, partition, cells, size)
-        values[size] = np.zeros((len(cells), len(planes), size, size), np.int64)
     for size, cells in partition.groups():
         place = rank[cells]
         start = _Start(codebook, size, canvas.boundary(cells, size), step)
         modes[cells], difference, _ = start.best(spectrum[size][place])
-        symbols = dead_zone(difference)
+        symbols = quantise(size, place, difference)
         weights = symbols.astype(np.float64) * step
         weights[..., start.harmonics] += start.starts[np.arange(len(cells)), :, modes[cells]]
-        canvas.draw(cells, size, start.mean, weights.reshape(len(cells), -1, size, size))
-        values[size][place] = symbols.reshape(len(cells), -1, size, size)
+        shape = (len(cells), channels, size, size)
+        canvas.draw(cells, size, start.mean, weights.reshape(shape))
+        values[size][place] = symbols.reshape(shape)
     return Fit(TileSymbols(partition, modes, values), canvas.image())

@@ -26,6 +26,6 @@ def quality_of_step(step: int) -> float:
     return float(1 + (8 - np.log2(step / 2**FRACTION)) / _OCTAVES_PER_QUALITY)
 
 
-def dead_zone(weights: npt.NDArray[np.float32], offset: float = 0.36) -> npt.NDArray[np.float32]:
+def dead_zone(weights: npt.NDArray[np.float32], offset: float) -> npt.NDArray[np.float32]:
     """Nearest quantiser index, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
     return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))

@@ -9,8 +9,10 @@ networks become integers and the tables are counted anew from the rows the integ
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.cells import SIZES, SPLITS
+from inrcodec.cells import BLOCK, SIZES, SPLITS
+from inrcodec.codebook import Codebook, codebook_tensors, load_codebook
+from inrcodec.color import FRACTION, to_planes
 from inrcodec.contexts import (
     ESCAPE,
     HIDDEN_BITS,
@@ -29,9 +33,13 @@ from inrcodec.contexts import (
     ContextNetwork,
 )
 from inrcodec.errors import InputError
-from inrcodec.metatrain.task import Export, Metrics, Start
+from inrcodec.fit import DEFAULT_STEPS, fit_tile
+from inrcodec.metatrain.checkpoint import load_arrays
+from inrcodec.metatrain.data import load_photos
+from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.rans import Tables, normalised
+from inrcodec.starts import StartNetwork, quantise_network
 from inrcodec.tilecoder import (
     EXTENT_FEATURES,
     MAGNITUDE_FEATURES,
@@ -50,6 +58,7 @@ FloatArray = NDArray[np.float32]
 _UNIT = 64.0
 _FEATURE = 32.0
 _PRIOR_STRENGTH = 16.0
+TRAINED_ON = "photos of the folder given to the training command; see MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,16 @@ class Options:
     """The recipe's table ``[contexts]``.
 
     Attributes:
+        starts: file of trained start networks: a result or round file of a `starts` run.
+        rates: codebook whose tables guide the fits; empty to fit with a plain dead zone.
         hidden: widths of the two hidden layers of a context network.
         photos: training photos whose symbols are recorded, at most.
         steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo.
         batch: symbols per outer step and network.
     """
 
+    starts: str
+    rates: str = ""
     hidden: tuple[int, ...] = (32, 16)
     photos: int = 240
     steps: tuple[float, ...] = (12.0, 220.0)
@@ -106,6 +119,7 @@ class Recorder:
     """A symbol coder that counts instead of coding.
 
     Attributes:
+        model: an entropy model of uniform tables that the walk can be given.
         splits, modes: counts of (row, symbol).
         extents, magnitudes: per size, what the networks saw.
     """
@@ -115,14 +129,14 @@ class Recorder:
         self.modes = np.zeros((9 * (modes + 1) ** 2, modes))
         self.extents = {s: _Record() for s in SIZES}
         self.magnitudes = {s: _Record() for s in SIZES}
-        self._model = EntropyModel(
+        self.model = EntropyModel(
             Tables(normalised(np.ones_like(self.splits))),
             Tables(normalised(np.ones_like(self.modes))),
             {s: _RecordingNetwork(self.extents[s], 2 * s) for s in SIZES},
             {s: _RecordingNetwork(self.magnitudes[s], MAGNITUDES) for s in SIZES},
         )
-        self._homes = {id(self._model.splits): self.splits, id(self._model.modes): self.modes}
-        for network in (*self._model.extents.values(), *self._model.magnitudes.values()):
+        self._homes = {id(self.model.splits): self.splits, id(self.model.modes): self.modes}
+        for network in (*self.model.extents.values(), *self.model.magnitudes.values()):
             self._homes[id(network.tables)] = network.record  # type: ignore[attr-defined]
 
     def code(
@@ -143,9 +157,9 @@ class Recorder:
         extents = cell_extents(symbols)
         clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
         partition = symbols.partition
-        code_splits(self, self._model, partition.splits.shape, step, partition.splits)
-        code_cells(self, self._model, partition, extents.shape[1], step, (symbols.modes, extents))
-        code_magnitudes(self, self._model, partition, extents, step, clipped)
+        code_splits(self, self.model, partition.splits.shape, step, partition.splits)
+        code_cells(self, self.model, partition, extents.shape[1], step, (symbols.modes, extents))
+        code_magnitudes(self, self.model, partition, extents, step, clipped)
 
 
 @dataclass(frozen=True)
@@ -164,8 +178,16 @@ class _Part:
 class ContextsTask:
     """Training of all context networks side by side."""
 
-    def __init__(self, options: Options, recorder: Recorder, seed: int, worker: Worker) -> None:
+    def __init__(
+        self,
+        options: Options,
+        starts: dict[int, StartNetwork],
+        recorder: Recorder,
+        seed: int,
+        worker: Worker,
+    ) -> None:
         self.options = options
+        self.starts = starts
         self.recorder = recorder
         self.seed = seed
         self.worker = worker
@@ -180,7 +202,7 @@ class ContextsTask:
                 tables = (2 * ROWS, alphabet)
                 shapes = ((h1, inputs), (h1,), (h2, h1), (h2,), (1, h2), (1,), tables)
                 cuts = np.cumsum([end, *(math.prod(shape) for shape in shapes)])
-                slices = tuple(slice(int(a), int(b)) for a, b in zip(cuts, cuts[1:], strict=False))
+                slices = tuple(slice(int(a), int(b)) for a, b in pairwise(cuts))
                 end = int(cuts[-1])
                 yield _Part(
                     f"{kind}.{size}",
@@ -259,7 +281,7 @@ class ContextsTask:
         return figures
 
     def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
-        """Tensors of the entropy model: integer networks, and tables counted from the rows they choose."""
+        """A complete codebook: start networks, integer context networks, tables counted from their rows."""
         del mask
         tensors: dict[str, NDArray[Any]] = {
             "splits": _tables(self.recorder.splits, self.recorder.splits.sum(0, keepdims=True)),
@@ -274,7 +296,7 @@ class ContextsTask:
             logits = params[part.slices[-1]].reshape(part.shapes[-1])
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
-        return Export(tensors, {"task": "contexts"})
+        return Export(codebook_tensors(self.starts, tensors), {"trained_on": TRAINED_ON})
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -300,3 +322,39 @@ def _integer_network(part: _Part, params: NDArray[np.float32]) -> ContextNetwork
 def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
     pieces = [network.rows(chunk.numpy().astype(np.float32), 0) for chunk in part.features.split(1 << 18)]
     return np.concatenate(pieces) + part.classes.numpy() * ROWS
+
+
+def build(options: Options, setting: Setting) -> ContextsTask:
+    """Fits the photos of the setting's folder and records their symbols."""
+    tensors, _ = load_arrays(Path(options.starts))
+    starts = {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
+    entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
+    codebook = Codebook(b"", starts, entropy, {})
+    photos = load_photos(Path(setting.data), "train", torch.device("cpu"), smallest=BLOCK)
+    rng = np.random.default_rng(setting.seed)
+    recorder = Recorder(starts[8].modes)
+    low, high = np.log(options.steps)
+    for photo in rng.permutation(len(photos))[: options.photos]:
+        height, width = photos.sizes[photo]
+        begin = photos.starts[photo]
+        pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
+        whole = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
+        step = round(2**FRACTION * math.exp(rng.uniform(low, high)))
+        fit = fit_tile(whole, step, codebook, DEFAULT_STEPS if options.rates else 0)
+        recorder.record(fit.symbols, step)
+    return ContextsTask(options, starts, recorder, setting.seed, setting.worker)
+
+
+def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[np.float32]]:
+    """Arrays weight1 ... bias3 of one size in a file of start networks."""
+    prefix = f"starts.{size}."
+    found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    if not found:
+        raise InputError(f"the starts file has no network for cells of {size} samples")
+    return found
+
+
+def untrained_model(modes: int) -> EntropyModel:
+    """Uniform tables and constant rows: enough for fits that do not ask for rates."""
+    recorder = Recorder(modes)
+    return recorder.model

@@ -21,7 +21,11 @@ from inrcodec.errors import InputError
 from inrcodec.metatrain.loop import TrainConfig
 
 # Every module has a frozen dataclass `Options` and a function `build(options, setting) -> Task`.
-TASKS = {"maml": "inrcodec.metatrain.maml", "starts": "inrcodec.metatrain.starts"}
+TASKS = {
+    "maml": "inrcodec.metatrain.maml",
+    "starts": "inrcodec.metatrain.starts",
+    "contexts": "inrcodec.metatrain.contexts",
+}
 
 _T = TypeVar("_T")
 

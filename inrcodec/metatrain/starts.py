@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class StartsTask:
             layout = Layout.sines(boundary_size(size), (options.hidden,) * 2, outputs, 1.0)
             lengths = (layout.size, outputs * boundary_size(size), options.modes)
             cuts = np.cumsum([end, *lengths])
-            pieces = [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+            pieces = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
             self.parts[size] = _Part(size, layout, *pieces)
             end = int(cuts[-1])
         self.length = end
