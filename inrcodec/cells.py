@@ -85,7 +85,7 @@ class Partition:
         )
 
     def groups(self) -> list[tuple[int, IntArray]]:
-        """Cells that may be processed together: (size, cell indices), in an order that respects dependence."""
+        """Cells that may go together: (size, cell indices), in an order that respects dependence."""
         key = self.level * len(SIZES) + np.searchsorted(SIZES, self.size)
         order = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[order])) + 1

@@ -32,8 +32,9 @@ _STEP_LOG: FloatArray = np.rint(4 * np.log2(1 + np.arange(1 << 14))).astype(np.f
 
 
 def log_magnitude(sixteenths: IntArray) -> FloatArray:
-    """Feature value of a magnitude (or mean of magnitudes) in sixteenths: round(8 log2(1 + m)), at most 48."""
-    return LOG_TABLE[np.minimum(sixteenths, len(LOG_TABLE) - 1)]
+    """Feature value of a magnitude (or their mean) in sixteenths: round(8 log2(1 + m)), at most 48."""
+    values: FloatArray = LOG_TABLE[np.minimum(sixteenths, len(LOG_TABLE) - 1)]
+    return values
 
 
 def log_step(step: int) -> float:
@@ -73,8 +74,10 @@ class ContextNetwork:
         x = _hidden(features @ self.weight1.T + self.bias1, HIDDEN_BITS[0])
         x = _hidden(x @ self.weight2.T + self.bias2, HIDDEN_BITS[1])
         row = np.floor((x @ self.weight3.T + self.bias3)[:, 0] / np.float32(2**ROW_BITS))
-        return np.clip(row, 0, ROWS - 1).astype(np.int64) + table_class * ROWS
+        result: IntArray = np.clip(row, 0, ROWS - 1).astype(np.int64) + table_class * ROWS
+        return result
 
 
 def _hidden(x: FloatArray, bits: int) -> FloatArray:
-    return np.clip(np.floor(x * np.float32(0.5**bits)), 0, HIDDEN_MAX)
+    result: FloatArray = np.clip(np.floor(x * np.float32(0.5**bits)), 0, HIDDEN_MAX)
+    return result

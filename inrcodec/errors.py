@@ -1,11 +1,11 @@
 """The one error tree of the package.
 
-    InrCodecError
-    ├── InputError               the input cannot be used (not an image, unsupported mode or depth)
-    ├── FormatError              a .sinr file or a codebook is corrupt, truncated or of an unknown version
-    │   └── CodebookNotFoundError    the file needs a codebook that is not installed
-    ├── LimitError               a limit of `inrcodec.limits.Limits` would be exceeded
-    └── EncodeError              the request cannot be met (rate target out of reach, missing device)
+InrCodecError
+├── InputError               the input cannot be used (not an image, unsupported mode or depth)
+├── FormatError              a .sinr file or a codebook is corrupt, truncated or of an unknown version
+│   └── CodebookNotFoundError    the file needs a codebook that is not installed
+├── LimitError               a limit of `inrcodec.limits.Limits` would be exceeded
+└── EncodeError              the request cannot be met (rate target out of reach, missing device)
 """
 
 

@@ -73,13 +73,14 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     channels, height, width = planes.shape
     basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
     cells = planes.reshape(channels, height // size, size, width // size, size).transpose(0, 1, 3, 2, 4)
-    weights = dead_zone(basis @ cells @ basis.T / np.float32(step), DEAD_ZONE_OFFSET) * np.float32(step)
+    spectrum: FloatArray = np.divide(basis @ cells @ basis.T, np.float32(step))
+    weights = dead_zone(spectrum, DEAD_ZONE_OFFSET) * np.float32(step)
     result: FloatArray = (basis.T @ weights @ basis).transpose(0, 1, 3, 2, 4).reshape(planes.shape)
     return result
 
 
 def choose_splits(planes: FloatArray, step: int, codebook: Codebook) -> IntArray:
-    """How to cut every block: the cheapest by `weight_cost`, starts taken from an open-loop reconstruction."""
+    """How to cut every block: the cheapest by `weight_cost`, with starts from an open-loop reconstruction."""
     _, height, width = planes.shape
     blocks = (height // BLOCK, width // BLOCK)
     view = np.concatenate(
@@ -155,7 +156,7 @@ def fit_tile(
     """
     partition = Partition.from_splits(choose_splits(planes, step, codebook))
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
-    offset = np.float32(GENEROUS_OFFSET if steps else DEAD_ZONE_OFFSET)
+    offset = GENEROUS_OFFSET if steps else DEAD_ZONE_OFFSET
     fit = _closed_loop(partition, spectrum, step, codebook, lambda _, __, weights: dead_zone(weights, offset))
     for _ in range(steps):
         rate = Rate.of(fit.symbols, step, codebook.entropy)

@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from inrcodec.color import FRACTION
 
-STEP_MIN = 2**FRACTION
+STEP_MIN: int = 2**FRACTION
 """Finest quantiser step in fixed-point units: one 8-bit level."""
-STEP_MAX = 512 * 2**FRACTION
+STEP_MAX = 512 * STEP_MIN
 """Coarsest quantiser step."""
 EXCHANGE = 9.4
 """Bits that one squared quantiser step of error is worth: the slope of a uniform quantiser at its best."""
@@ -17,8 +17,8 @@ _OCTAVES_PER_QUALITY = 3 / 49
 
 def step_of_quality(quality: float) -> int:
     """Quantiser step in fixed-point units: 256 levels at quality 1, 32 at 50, about 4 at 100."""
-    levels = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY)
-    return max(STEP_MIN, min(STEP_MAX, round(levels * 2**FRACTION)))
+    levels: float = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY)
+    return max(STEP_MIN, min(STEP_MAX, round(levels * STEP_MIN)))
 
 
 def quality_of_step(step: int) -> float:

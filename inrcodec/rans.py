@@ -153,6 +153,6 @@ def normalised(counts: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """
     total = 1 << PRECISION
     share = counts / counts.sum(1, keepdims=True) * (total - counts.shape[1])
-    frequency = 1 + np.floor(share).astype(np.int64)
+    frequency: npt.NDArray[np.int64] = 1 + np.floor(share).astype(np.int64)
     frequency[np.arange(len(frequency)), share.argmax(1)] += total - frequency.sum(1)
     return frequency

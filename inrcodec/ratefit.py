@@ -116,4 +116,5 @@ def _order(size: int) -> IntArray:
 
 def _diagonals(size: int) -> FloatArray:
     """(size * size, 2 * size - 1): sums over anti-diagonals."""
-    return (_order(size)[:, None] == np.arange(2 * size - 1)).astype(np.float32)
+    result: FloatArray = (_order(size)[:, None] == np.arange(2 * size - 1)).astype(np.float32)
+    return result

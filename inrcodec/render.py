@@ -33,9 +33,10 @@ class Axis:
     taps: FloatArray
 
     def sources(self, length: int) -> npt.NDArray[np.int64]:
-        """(n, T) source samples of a picture of `length`, mirrored at its borders: 1 0 | 0 1 2 ... | n-1 n-2."""
+        """(n, T) source samples of a picture of `length`, mirrored at its borders: 1 0 | 0 1 2 ..."""
         index = np.mod(self.first[:, None] + np.arange(self.taps.shape[1]), 2 * length)
-        return np.minimum(index, 2 * length - 1 - index)
+        result: npt.NDArray[np.int64] = np.minimum(index, 2 * length - 1 - index)
+        return result
 
 
 @lru_cache(maxsize=1)

@@ -77,11 +77,11 @@ class StartNetwork:
         """Number of modes."""
         return len(self.bias3) // len(self.harmonics)
 
-    def to(self, xp: Any, device: str) -> "TorchStartNetwork":
+    def to(self, xp: Any, device: str) -> "StartNetwork":
         """The same network with torch tensors on a device."""
         names = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
         tensors = {n: xp.as_tensor(getattr(self, n), device=device) for n in names}
-        return TorchStartNetwork(self.size, **tensors)
+        return StartNetwork(self.size, **tensors)
 
     @cached_property
     def approximate(self) -> "StartNetwork":
@@ -90,7 +90,7 @@ class StartNetwork:
         return StartNetwork(self.size, **parts)
 
     def look(self, boundary: Any, step: int, xp: Any = np) -> tuple[Any, Any, Any]:
-        """Mean, scale and features of boundary samples; see the three methods below."""
+        """Mean, scale and features of boundary samples; see the two methods below."""
         mean, scale = self.mean_and_scale(boundary, step, xp)
         return mean, scale, self.features(boundary, mean, scale, xp)
 
@@ -133,16 +133,12 @@ class StartNetwork:
         for mode in np.unique(modes).tolist():
             chosen = np.flatnonzero(modes == mode)
             rows = slice(mode * count, (mode + 1) * count)
-            part = type(self)(
+            part = StartNetwork(
                 self.size, self.weight1, self.bias1, self.weight2, self.bias2,
                 self.weight3[rows], self.bias3[rows],
             )  # fmt: skip
             result[chosen] = part.starts(features[chosen], scale[chosen], xp)[:, :, 0]
         return result
-
-
-class TorchStartNetwork(StartNetwork):
-    """A start network whose parameters are torch tensors."""
 
 
 def _on(like: Any, xp: Any) -> dict[str, Any]:

@@ -115,7 +115,8 @@ class _Neighbours:
         def unit(row: IntArray, col: IntArray) -> IntArray:
             row, col = np.broadcast_arrays(row, col)
             inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
-            return np.where(inside, row * cols + col, rows * cols)
+            index: IntArray = np.where(inside, row * cols + col, rows * cols)
+            return index
 
         self.sides = np.stack(
             [unit(y + along, x - 1), unit(y - 1, x + along), unit(y + along, x + k), unit(y + k, x + along)],

@@ -1,5 +1,7 @@
 """A tile's integers as bytes, with either entropy coder. No torch, no floats that decide a symbol."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import zstandard
@@ -145,7 +147,7 @@ def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, 
     return _split(flat, {s: v.shape for s, v in magnitudes.items()})
 
 
-def _split(flat: IntArray, shapes: dict[int, tuple[int, ...]]) -> dict[int, IntArray]:
+def _split(flat: IntArray, shapes: Mapping[int, tuple[int, ...]]) -> dict[int, IntArray]:
     sizes = [int(np.prod(shapes[s])) for s in SIZES]
     parts = np.split(flat, np.cumsum(sizes)[:-1])
     return {s: part.reshape(shapes[s]) for s, part in zip(SIZES, parts, strict=True)}

@@ -58,6 +58,8 @@ FloatArray = NDArray[np.float32]
 _UNIT = 64.0
 _FEATURE = 32.0
 _PRIOR_STRENGTH = 16.0
+_CHUNK = 1 << 18
+_MATRICES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
 TRAINED_ON = "photos of the folder given to the training command; see MODEL_CARD.md"
 
 
@@ -223,13 +225,14 @@ class ContextsTask:
                 deviation = 1 / math.sqrt(shape[1]) if len(shape) == 2 else 0.0
                 pieces.append(rng.normal(0, 1, shape).ravel() * deviation)
             pieces[-1] += ROWS / 3
-            symbol = np.arange(part.alphabet)
-            row = np.arange(ROWS)[:, None]
+            symbol = np.arange(part.alphabet, dtype=np.float64)
+            row = np.arange(ROWS, dtype=np.float64)[:, None]
             if part.name.startswith("magnitudes"):
                 mean = 0.01 * 2 ** (row / 7)
                 logits = symbol * np.log(mean / (1 + mean))
             else:
-                logits = -0.5 * ((symbol - row / (ROWS - 1) * part.alphabet) / (0.08 * part.alphabet)) ** 2
+                centre, width = row / (ROWS - 1) * part.alphabet, 0.08 * part.alphabet
+                logits = -0.5 * ((symbol - centre) / width) ** 2
             pieces.append(np.tile(logits, (2, 1)).ravel())
         params = np.concatenate(pieces).astype(np.float32)
         every = np.ones(len(params), np.bool_)
@@ -289,7 +292,7 @@ class ContextsTask:
         }
         for part in self.parts:
             network = _integer_network(part, params)
-            for name in ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3"):
+            for name in _MATRICES:
                 tensors[f"{part.name}.{name}"] = getattr(network, name).astype(np.int32)
             counts = np.zeros((2 * ROWS, part.alphabet))
             np.add.at(counts, (_rows(network, part), part.symbols.numpy()), 1)
@@ -316,12 +319,17 @@ def _integer_network(part: _Part, params: NDArray[np.float32]) -> ContextNetwork
         w1 * first / _FEATURE, b1 * first, w2 * second, b2 * second * _UNIT, w3 * 8 * last / _UNIT, b3 * last,
     )  # fmt: skip
     unused = Tables(normalised(np.ones((1, 2))))
-    return ContextNetwork(*(np.rint(m).astype(np.float32) for m in integers), tables=unused)
+    rounded: list[FloatArray] = [np.rint(m).astype(np.float32) for m in integers]
+    return ContextNetwork(**dict(zip(_MATRICES, rounded, strict=True)), tables=unused)
 
 
 def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
-    pieces = [network.rows(chunk.numpy().astype(np.float32), 0) for chunk in part.features.split(1 << 18)]
-    return np.concatenate(pieces) + part.classes.numpy() * ROWS
+    features = part.features.numpy()
+    pieces = [
+        network.rows(features[i : i + _CHUNK].astype(np.float32), 0) for i in range(0, len(features), _CHUNK)
+    ]
+    rows: NDArray[np.int64] = np.concatenate(pieces) + part.classes.numpy() * ROWS
+    return rows
 
 
 def build(options: Options, setting: Setting) -> ContextsTask:

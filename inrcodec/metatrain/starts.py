@@ -74,17 +74,13 @@ class _Cells:
     """All training cells of photos: gathers of boundaries (at one quantiser step) and samples."""
 
     def __init__(self, photos: Photos, steps: tuple[float, ...]) -> None:
-        self.samples: Tensor
         sizes = photos.sizes // BLOCK * BLOCK
         planes = []
         for start, full, cut in zip(photos.starts, photos.sizes, sizes, strict=True):
             pixels = photos.pixels[start : start + full.prod()].numpy().reshape(*full, 3)
             planes.append(to_planes(pixels[: cut[0], : cut[1]]))
-        join = lambda parts: torch.from_numpy(  # noqa: E731
-            np.concatenate([p.reshape(3, -1).T for p in parts]).round().astype(np.int16)
-        )
-        self.samples = join(planes)
-        self.views = [join([open_loop(p, s * 2**FRACTION) for p in planes]) for s in steps]
+        self.samples = _joined(planes)
+        self.views = [_joined([open_loop(p, s * 2**FRACTION) for p in planes]) for s in steps]
         self._starts = np.concatenate([[0], np.cumsum(sizes.prod(1))])[:-1]
         self._sizes = sizes
         # A uniform partition of one block row by three tells every cell's availability pattern.
@@ -102,9 +98,8 @@ class _Cells:
         y = np.maximum(rng.integers(0, 1 << 30, count)[share] % height, min(1, height.min() - 1))
         x = np.maximum(rng.integers(0, 1 << 30, count)[share] % width, min(1, width.min() - 1))
         boundary, samples = self._indices(photo, y, x, size)
-        take = lambda source, index: source[torch.from_numpy(index)].float().movedim(2, 1)  # noqa: E731
-        inside = take(self.samples, samples)
-        return take(self.views[view], boundary), inside.reshape(len(flat), 3, size, size)
+        inside = _taken(self.samples, samples)
+        return _taken(self.views[view], boundary), inside.reshape(len(flat), 3, size, size)
 
     def _indices(
         self, photo: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64], size: int
@@ -124,11 +119,23 @@ class _Cells:
             dy, dx = np.divmod(index - origin + 8 * stride + 8, stride)
             dy, dx = dy - 8, dx - 8
             columns = np.clip(x[:, None] * size + dx, 0, width[:, None] - 1)
-            return self._starts[photo, None] + (y[:, None] * size + dy) * width[:, None] + columns
+            rows = y[:, None] * size + dy
+            moved: NDArray[np.int64] = self._starts[photo, None] + rows * width[:, None] + columns
+            return moved
 
         return move(boundary_indices(pattern, twins, size, stride)), move(
             sample_indices(pattern, twins, size, stride)
         )
+
+
+def _joined(planes: list[NDArray[np.float32]]) -> Tensor:
+    """Samples of all photos, one after the other: (samples, 3) int16."""
+    return torch.from_numpy(np.concatenate([p.reshape(3, -1).T for p in planes]).round().astype(np.int16))
+
+
+def _taken(samples: Tensor, index: NDArray[np.int64]) -> Tensor:
+    """Samples (B, n) of `_joined` as (B, 3, n) float32."""
+    return samples[torch.from_numpy(index)].float().movedim(2, 1)
 
 
 def _uniform(size: int) -> NDArray[np.int64]:
