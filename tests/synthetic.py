@@ -1,0 +1,82 @@
+"""A small codebook and tiles made of integers alone, the same on every machine and for every numpy."""
+
+import hashlib
+
+import numpy as np
+
+from inrcodec.cells import SIZES, SPLITS, Partition, boundary_size
+from inrcodec.codebook import pack_matrix, serialise
+from inrcodec.contexts import MAGNITUDES, ROWS
+from inrcodec.rans import PRECISION
+from inrcodec.starts import predicted_harmonics
+from inrcodec.tilecoder import EXTENT_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TileSymbols
+
+HIDDEN = 12
+MODES = 3
+METADATA = {"recipe": {"name": "synthetic"}, "trained_on": "nothing"}
+
+
+def draw(name, shape, low, high):
+    """Integers in [low, high] that depend on the name only."""
+    count = int(np.prod(shape))
+    digest = hashlib.shake_128(name.encode()).digest(4 * count)
+    numbers = np.frombuffer(digest, "<u4").astype(np.int64)
+    return (low + numbers % (high - low + 1)).reshape(shape)
+
+
+def frequencies(name, rows, symbols):
+    """Frequency tables in which small symbols are likely."""
+    total = 1 << PRECISION
+    raw = draw(name, (rows, symbols), 1, 1000) // (1 + np.arange(symbols)) + 1
+    result = 1 + raw * (total - symbols) // raw.sum(1, keepdims=True)
+    result[:, 0] += total - result.sum(1)
+    return result.astype(np.uint16)
+
+
+def codebook_tensors():
+    """Tensors of the codebook file."""
+    tensors = {
+        "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
+        "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
+    }
+    for size in SIZES:
+        inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
+        shapes = {"1": (HIDDEN, inputs), "2": (HIDDEN, HIDDEN), "3": (outputs, HIDDEN + inputs)}
+        for layer, shape in shapes.items():
+            name = f"starts.{size}.weight{layer}"
+            weight = draw(name, shape, -300, 300) * (draw(name + " mask", shape, 0, 3) == 0)
+            tensors |= pack_matrix(name, weight)
+            tensors[f"starts.{size}.bias{layer}"] = draw(f"{size} bias {layer}", shape[:1], -9999, 9999)
+        for kind, features, symbols in (
+            ("extents", EXTENT_FEATURES, 2 * size),
+            ("magnitudes", MAGNITUDE_FEATURES, MAGNITUDES),
+        ):
+            prefix = f"{kind}.{size}."
+            for layer, shape in {"1": (8, features), "2": (6, 8), "3": (1, 6)}.items():
+                weight = draw(f"{prefix}weight{layer}", shape, -40, 60)
+                tensors[f"{prefix}weight{layer}"] = weight.astype(np.int32)
+                tensors[f"{prefix}bias{layer}"] = draw(f"{prefix}bias{layer}", shape[:1], 0, 4000)
+            tensors[f"{prefix}tables"] = frequencies(f"{prefix}tables", 2 * ROWS, symbols)
+    return {
+        name: tensor.astype(np.int32) if tensor.dtype == np.int64 else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def codebook_bytes():
+    """The codebook file."""
+    return serialise(codebook_tensors(), METADATA)
+
+
+def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
+    """Integers of a tile: one value in `sparsity` may be other than zero."""
+    partition = Partition.from_splits(draw(f"{name} splits", blocks, 0, SPLITS - 1))
+    values = {}
+    for size in SIZES:
+        shape = (len(partition.of_size(size)), channels, size, size)
+        value = draw(f"{name} values {size}", shape, -largest, largest)
+        kept = draw(f"{name} kept {size}", shape, 1, sparsity) == 1
+        reach = draw(f"{name} reach {size}", (*shape[:2], 1, 1), 0, 2 * size)
+        order = np.add.outer(np.arange(size), np.arange(size))
+        values[size] = value * (kept & (order < reach))
+    return TileSymbols(partition, draw(f"{name} modes", partition.size.shape, 0, MODES - 1), values)
