@@ -27,6 +27,7 @@ _MAX_LANES_LOG = 12
 _BITS_PER_LANE = 12000
 """A lane costs about 17 bits: one per this many bits keeps that below 0.2 %."""
 _ZSTD_LEVEL = 19
+_PIECE = 256
 
 
 def write_tile(symbols: TileSymbols, step: int, model: EntropyModel, entropy: str) -> bytes:
@@ -192,17 +193,20 @@ def _read_zstd(data: bytes, blocks: tuple[int, int], channels: int, model: Entro
 def inflate(data: bytes, largest: int) -> bytes:
     """Content of a zstd frame of at most `largest` bytes.
 
-    zstandard ignores `max_output_size` when a frame declares its own size, so the stream is read instead.
-
     Raises:
-        FormatError: the frame is corrupt, holds more, or is followed by something.
+        FormatError: the frame is corrupt, truncated, holds more, or is followed by something.
     """
+    # zstandard ignores `max_output_size` when a frame declares its own size; a piece of the frame, at most
+    # 128 KiB of content per 4 bytes, bounds what one call can return.
+    stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+    body = bytearray()
     try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        with decompressor.stream_reader(data, read_across_frames=True) as stream:
-            body = stream.read(largest + 1)
+        for begin in range(0, len(data), _PIECE):
+            body += stream.decompress(data[begin : begin + _PIECE])
+            if len(body) > largest:
+                raise FormatError("a compressed section is larger than it may be")
     except zstandard.ZstdError as error:
         raise FormatError(f"a compressed section is corrupt: {error}") from error
-    if len(body) > largest:
-        raise FormatError("a compressed section is larger than it may be")
-    return body
+    if not stream.eof or stream.unused_data:
+        raise FormatError("a compressed section is truncated, or followed by something")
+    return bytes(body)
