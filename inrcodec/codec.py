@@ -97,7 +97,8 @@ def encode(
             (H, W, 4) RGBA; or a Pillow image; or a `Picture`. Alpha is kept without loss.
         quality: 1 (small) to 100 (good); 50 unless a target is given.
         bpp: target in bits per pixel: the largest file that is not above it.
-        psnr: target in dB over the colour channels: the smallest file that is not below it.
+        psnr: target in dB over the colour channels (of all pixels, however transparent): the smallest file
+            that is not below it.
         max_bytes: target in bytes: the largest file that is not above it.
         steps: fine-tuning steps after the closed-form one.
         codebook: name of a shipped codebook, or path of one.
@@ -112,7 +113,8 @@ def encode(
 
     Raises:
         ValueError: an argument is out of range, or more than one target is given.
-        InputError: the picture is not one of these.
+        InputError: the picture is not one of these, or a metadata block is too large.
+        LimitError: the picture is larger than a decoder accepts by default.
         EncodeError: the target is out of reach, or the device is missing.
     """
     targets = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
@@ -126,20 +128,24 @@ def encode(
     pixels, icc, exif = _picture_parts(image, icc, exif)
     book = load_codebook(codebook)
     xp, where = _backend(device)
-    channels = pixels.shape[2]
+    height, width, channels = pixels.shape
+    if max(height, width) > DEFAULT_LIMITS.max_side or height * width > DEFAULT_LIMITS.max_pixels:
+        raise LimitError(f"a picture of {width} x {height} pixels exceeds the limit")
     colour = pixels[:, :, : 1 if channels < 3 else 3]
     sections = {}
     if channels in (2, 4):
         sections["alpha"] = _deflate_alpha(pixels[:, :, -1])
     for name, block in (("icc", icc), ("exif", exif)):
         if block:
+            if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
+                raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     job = _Job(colour, book, steps, "rans" if entropy == "auto" else entropy, sections, xp, where)
     if not given or quality is not None:
         return job.run(step_of_quality(quality or 50), progress)[0]
     if psnr is not None:
         return _search(job, lambda data, error: error >= psnr, f"{psnr} dB", progress, finest=False)
-    limit = max_bytes if max_bytes is not None else int((bpp or 0) * pixels.shape[0] * pixels.shape[1] / 8)
+    limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
     return _search(job, lambda data, error: len(data) <= limit, f"{limit} bytes", progress, finest=True)
 
 
@@ -248,7 +254,20 @@ def decode(
         LimitError: a limit would be exceeded.
         EncodeError: the device is missing.
     """
-    container = unpack(data, limits)
+    pixels = _decode(unpack(data, limits), scale, size, crop, codebook, device, limits)
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _decode(
+    container: Container,
+    scale: float | None,
+    size: tuple[int, int] | None,
+    crop: tuple[int, int, int, int] | None,
+    codebook: str | os.PathLike[str] | None,
+    device: str,
+    limits: Limits,
+) -> Pixels:
+    """Pixels (H, W, C) of an unpacked file; arguments as for `decode`."""
     region = crop or (0, 0, container.width, container.height)
     x, y, width, height = region
     if (
@@ -280,9 +299,8 @@ def decode(
     source = _Source(container, book, xp, where)
     _render(source, region, result[:, :, :channels])
     if "alpha" in container.sections:
-        alpha = _inflate_alpha(container)[y : y + height, x : x + width]
-        result[:, :, channels] = alpha if size == (width, height) else _scaled_alpha(alpha, size)
-    return result[:, :, 0] if result.shape[2] == 1 else result
+        result[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
+    return result
 
 
 class _Source:
@@ -354,24 +372,36 @@ def _render(source: _Source, region: tuple[int, int, int, int], out: Pixels) -> 
         out[begin:end] = to_pixels(planes.astype(np.float64))
 
 
-def decode_picture(data: bytes, **options: Any) -> "Picture":
-    """Decodes a file with its metadata; options as for `decode`."""
+def decode_picture(
+    data: bytes,
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    codebook: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    limits: Limits = DEFAULT_LIMITS,
+) -> "Picture":
+    """Decodes a file with its metadata; arguments and errors as for `decode`."""
     from inrcodec.imageio import Picture
 
-    pixels = decode(data, **options)
-    limits = options.get("limits", DEFAULT_LIMITS)
-    sections = unpack(data, limits).sections
-    blocks = {n: inflate(sections[n], limits.max_metadata_bytes) for n in ("icc", "exif") if n in sections}
-    return Picture(pixels if pixels.ndim == 3 else pixels[:, :, None], blocks.get("icc"), blocks.get("exif"))
+    container = unpack(data, limits)
+    pixels = _decode(container, scale, size, crop, codebook, device, limits)
+    blocks = {
+        name: inflate(container.sections[name], limits.max_metadata_bytes)
+        for name in ("icc", "exif")
+        if name in container.sections
+    }
+    return Picture(pixels, blocks.get("icc"), blocks.get("exif"))
 
 
-def inspect(data: bytes) -> Info:
+def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Reads the header of a .sinr file (and checks its CRC).
 
     Raises:
-        FormatError, LimitError: as `decode`.
+        FormatError: the file is damaged; LimitError: a limit is exceeded.
     """
-    c = unpack(data)
+    c = unpack(data, limits)
     alpha = "alpha" in c.sections
     return Info(
         width=c.width,
@@ -403,8 +433,6 @@ def _picture_parts(
     pixels = image[:, :, None] if image.ndim == 2 else image
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
         raise InputError(f"expected a uint8 picture with 1 to 4 channels, got {image.dtype} {image.shape}")
-    if max(pixels.shape[:2]) > DEFAULT_LIMITS.max_side:
-        raise LimitError(f"a side of more than {DEFAULT_LIMITS.max_side} pixels cannot be stored")
     return pixels, icc, exif
 
 
@@ -440,7 +468,12 @@ def _inflate_alpha(container: Container) -> Pixels:
     return np.cumsum(difference, axis=1, dtype=np.uint8)
 
 
-def _scaled_alpha(alpha: Pixels, size: tuple[int, int]) -> Pixels:
+def _scaled_alpha(alpha: Pixels, region: tuple[int, int, int, int], size: tuple[int, int]) -> Pixels:
+    """A region (x, y, width, height) of the alpha channel, resampled to (width, height)."""
+    x, y, width, height = region
+    if size == (width, height):
+        return alpha[y : y + height, x : x + width]
     from PIL import Image
 
-    return np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC))
+    box = (x, y, x + width, y + height)
+    return np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC, box))

@@ -65,7 +65,7 @@ def test_unknown_names_fail_as_usual():
             ],
         ),
         ("decode", ["data"], ["scale", "size", "crop", "codebook", "device", "limits"]),
-        ("inspect", ["data"], []),
+        ("inspect", ["data"], ["limits"]),
         ("available_codebooks", [], []),
     ],
 )
