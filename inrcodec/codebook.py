@@ -6,6 +6,7 @@ survivors in mask order.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def pack_matrix(name: str, matrix: Array) -> dict[str, Array]:
 
 def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.float64]:
     shape = tuple(int(n) for n in tensors[f"{name}.shape"])
-    count = int(np.prod(shape))
+    count = math.prod(shape)
+    if len(tensors[f"{name}.mask"]) != -(-count // 8):
+        raise ValueError(f"mask of {name}")
     mask = np.unpackbits(tensors[f"{name}.mask"], count=count).astype(bool)
     matrix = np.zeros(count)
     matrix[mask] = tensors[f"{name}.survivors"]
@@ -134,6 +137,8 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
         FormatError: a tensor is missing or does not fit the others.
     """
     try:
+        if any(tensor.dtype.kind not in "iu" for tensor in tensors.values()):
+            raise ValueError("a tensor is not of integers")
         starts = {size: _start_network(size, tensors) for size in SIZES}
         model = EntropyModel(
             splits=_tables(tensors["splits"], SPLIT_ROWS, SPLITS),
@@ -143,7 +148,7 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
                 s: _context_network(f"magnitudes.{s}", tensors, MAGNITUDE_FEATURES, MAGNITUDES) for s in SIZES
             },
         )
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
     return Codebook(content_id(tensors), starts, model, metadata)
 
@@ -192,9 +197,9 @@ def _context_network(name: str, tensors: Mapping[str, Array], inputs: int, symbo
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("inrcodec", "{}"))
+            metadata = dict(json.loads((file.metadata() or {}).get("inrcodec", "{}")))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise FormatError(f"{path} is not a codebook: {error}") from error
 
 
@@ -254,13 +259,14 @@ def available_codebooks() -> list[CodebookInfo]:
     result = []
     for path in _shipped():
         tensors, metadata = _read(path)
+        recipe = metadata.get("recipe")
         result.append(
             CodebookInfo(
                 name=path.stem,
                 path=str(path),
                 id=content_id(tensors).hex(),
                 bytes=path.stat().st_size,
-                recipe=str(dict(metadata.get("recipe") or {}).get("name", "")),
+                recipe=str(recipe.get("name", "") if isinstance(recipe, Mapping) else recipe or ""),
                 trained_on=str(metadata.get("trained_on", "")),
                 is_default=path.stem == DEFAULT,
             )
