@@ -22,6 +22,7 @@ from safetensors.numpy import save
 from inrcodec.cells import SIZES, SPLITS, boundary_size
 from inrcodec.contexts import MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.errors import CodebookNotFoundError, FormatError
+from inrcodec.joins import CLASSES, TAPS, JoinFilter
 from inrcodec.rans import Tables
 from inrcodec.starts import StartNetwork, predicted_harmonics
 from inrcodec.tilecoder import EXTENT_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, EntropyModel
@@ -64,12 +65,14 @@ class Codebook:
         id: content hash.
         starts: start network of every cell size.
         entropy: tables and context networks.
+        joins: filters across the borders of cells.
         metadata: recipe, training data, licence.
     """
 
     id: bytes
     starts: dict[int, StartNetwork]
     entropy: EntropyModel
+    joins: JoinFilter
     metadata: Mapping[str, Any]
 
 
@@ -104,14 +107,18 @@ def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.fl
     return matrix.reshape(shape)
 
 
-def codebook_tensors(starts: Mapping[int, StartNetwork], contexts: Mapping[str, Array]) -> dict[str, Array]:
+def codebook_tensors(
+    starts: Mapping[int, StartNetwork], contexts: Mapping[str, Array], joins: JoinFilter
+) -> dict[str, Array]:
     """Tensors of a codebook file.
 
     Args:
         starts: start networks.
         contexts: the tensors of the entropy model, as `metatrain.contexts` exports them.
+        joins: join filters.
     """
     tensors = dict(contexts)
+    tensors["joins"] = joins.filters.astype(np.int16)
     for size, network in starts.items():
         for part in _MATRICES:
             matrix = getattr(network, part)
@@ -148,9 +155,12 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
                 s: _context_network(f"magnitudes.{s}", tensors, MAGNITUDE_FEATURES, MAGNITUDES) for s in SIZES
             },
         )
+        joins = JoinFilter(tensors["joins"].astype(np.float64))
+        if joins.filters.shape != (2, CLASSES, TAPS, TAPS):
+            raise ValueError("shape of joins")
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
-    return Codebook(content_id(tensors), starts, model, metadata)
+    return Codebook(content_id(tensors), starts, model, joins, metadata)
 
 
 def _start_network(size: int, tensors: Mapping[str, Array]) -> StartNetwork:

@@ -175,7 +175,8 @@ class _Job:
                 step, self.codebook, self.steps, self.xp, self.device,
             )  # fmt: skip
             tiles.append(write_tile(fit.symbols, step, self.codebook.entropy, self.entropy))
-            decoded = to_pixels(fit.planes[:, : part.shape[0], : part.shape[1]])
+            planes = self.codebook.joins.smooth(fit.planes, fit.symbols.partition, step)
+            decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
             squares += float(((decoded - part) ** 2).sum())
             if progress:
                 progress((number + 1) / (rows * cols))
@@ -329,6 +330,7 @@ class _Source:
             planes = reconstruct(symbols, c.step, self._codebook, self._xp, self._device)
             if self._xp is not np:
                 planes = planes.cpu().numpy()
+            planes = self._codebook.joins.smooth(planes, symbols.partition, c.step)
             self._tiles[row, col] = planes[:, : shape[0], : shape[1]].astype(np.float32)
         return self._tiles[row, col]
 

@@ -12,6 +12,9 @@ import numpy.typing as npt
 FRACTION = 4
 """Fractional bits of a plane sample and of a cell's weights."""
 
+SAMPLE_MAX = 8191
+"""Bound of a plane sample (real ones stay below 3600): keeps every later sum exact, whatever a file says."""
+
 _BASIS = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 _BASIS /= np.linalg.norm(_BASIS, axis=1, keepdims=True)
 _INVERSE_BITS = 14

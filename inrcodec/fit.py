@@ -27,8 +27,6 @@ DEFAULT_STEPS = 1
 """Fine-tuning steps after the closed-form one."""
 DEAD_ZONE_OFFSET = 0.36
 """Rounding offset where nothing is known of the rate."""
-GENEROUS_OFFSET = 0.42
-"""Rounding offset of the first pass when rate-distortion steps follow, which only take away."""
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
 
@@ -79,42 +77,48 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     return result
 
 
-def choose_splits(planes: FloatArray, step: int, codebook: Codebook) -> IntArray:
-    """How to cut every block: the cheapest by `weight_cost`, with starts from an open-loop reconstruction."""
-    _, height, width = planes.shape
-    blocks = (height // BLOCK, width // BLOCK)
-    view = np.concatenate(
-        [open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1), np.float32)], 1
-    )
-    cost: dict[int, FloatArray] = {}
-    for size in SIZES:
-        partition = Partition.from_splits(np.full(blocks, {32: 0, 16: 1, 8: 16}[size], np.int64))
-        cells = np.arange(len(partition.size))
-        boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
-        best = _Start(codebook, size, boundary, step).best(spectra(planes, partition, cells, size))[2]
-        grid = np.empty((height // size, width // size), np.float32)
-        grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
-        cost[size] = grid
-    four = cost[8].reshape(blocks[0] * 2, 2, blocks[1] * 2, 2).sum((1, 3))
-    quarter = np.minimum(four, cost[16])
-    split = (four < cost[16]).reshape(blocks[0], 2, blocks[1], 2).transpose(0, 2, 1, 3).reshape(*blocks, 4)
-    ways = 1 + (split * (1 << np.arange(4))).sum(-1)
-    whole = cost[32] <= quarter.reshape(blocks[0], 2, blocks[1], 2).sum((1, 3))
-    return np.where(whole, 0, ways).astype(np.int64)
+class Starter:
+    """Evaluates start networks, by far the most work of an encode, with numpy or on a torch device."""
+
+    def __init__(self, codebook: Codebook, xp: Any = np, device: str = "cpu") -> None:
+        self._xp, self._device = xp, device
+        self._networks = {s: n if xp is np else n.to(xp, device) for s, n in codebook.starts.items()}
+
+    def exact(self, size: int, boundary: npt.NDArray[np.float64], step: int) -> "_Start":
+        """Starts as the decoder will compute them, of (N, C, boundary_size) integer samples."""
+        network, xp = self._networks[size], self._xp
+        if xp is np:
+            mean, scale, features = network.look(boundary, step)
+            return _Start(size, step, network.harmonics, mean, network.starts(features, scale))
+        mean, scale, features = network.look(xp.as_tensor(boundary, device=self._device), step, xp)
+        starts = network.starts(features, scale, xp)
+        return _Start(size, step, network.harmonics, mean.cpu().numpy(), starts.cpu().numpy())
+
+    def rough(self, size: int, boundary: npt.NDArray[np.float64], step: int) -> "_Start":
+        """Starts for decisions that nothing else depends on: float32 where that is faster."""
+        if self._xp is not np:
+            return self.exact(size, boundary, step)
+        network = self._networks[size].approximate
+        mean, scale, features = network.look(boundary.astype(np.float32), step)
+        return _Start(size, step, network.harmonics, mean, network.starts(features, scale))
 
 
+@dataclass(frozen=True, eq=False)
 class _Start:
-    """Starts of some cells of one size, for every mode."""
+    """Starts of some cells of one size.
 
-    def __init__(self, codebook: Codebook, size: int, boundary: npt.NDArray[np.float64], step: int) -> None:
-        network = codebook.starts[size]
-        if boundary.dtype == np.float32:
-            network = network.approximate
-        self.size = size
-        self.step = np.float32(step)
-        self.mean, scale, features = network.look(boundary, step)
-        self.starts = network.starts(features, scale)
-        self.harmonics = network.harmonics
+    Attributes:
+        size, step: of the cells.
+        harmonics: flat indices of the predicted harmonics.
+        mean: (N, C, 1) mean of the boundary.
+        starts: (N, C, modes, K) starts of every mode.
+    """
+
+    size: int
+    step: int
+    harmonics: IntArray
+    mean: npt.NDArray[np.floating[Any]]
+    starts: npt.NDArray[np.floating[Any]]
 
     def best(self, spectrum: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
         """The cheapest mode.
@@ -128,14 +132,38 @@ class _Start:
         difference = spectrum.reshape(*spectrum.shape[:2], -1).copy()
         difference[..., 0] -= self.mean[..., 0] * self.size
         low = difference[..., self.harmonics]
-        costs = weight_cost((low[:, :, None] - self.starts.astype(np.float32)) / self.step).sum((1, 3))
+        costs = weight_cost((low[:, :, None] - self.starts.astype(np.float32)) / np.float32(self.step)).sum(
+            (1, 3)
+        )
         modes = costs.argmin(1)
         every = np.arange(len(modes))
         rest = np.ones(difference.shape[2], np.bool_)
         rest[self.harmonics] = False
-        cost = costs[every, modes] + weight_cost(difference[..., rest] / self.step).sum((1, 2))
+        cost = costs[every, modes] + weight_cost(difference[..., rest] / np.float32(self.step)).sum((1, 2))
         difference[..., self.harmonics] = low - self.starts[every, :, modes]
-        return modes, difference / self.step, cost
+        return modes, difference / np.float32(self.step), cost
+
+
+def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
+    """How to cut every block: the cheapest by `weight_cost`, with starts from an open-loop reconstruction."""
+    _, height, width = planes.shape
+    blocks = (height // BLOCK, width // BLOCK)
+    view = np.concatenate([open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1))], 1)
+    cost: dict[int, FloatArray] = {}
+    for size in SIZES:
+        partition = Partition.from_splits(np.full(blocks, {32: 0, 16: 1, 8: 16}[size], np.int64))
+        cells = np.arange(len(partition.size))
+        boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
+        best = starter.rough(size, boundary, step).best(spectra(planes, partition, cells, size))[2]
+        grid = np.empty((height // size, width // size), np.float32)
+        grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
+        cost[size] = grid
+    four = cost[8].reshape(blocks[0] * 2, 2, blocks[1] * 2, 2).sum((1, 3))
+    quarter = np.minimum(four, cost[16])
+    split = (four < cost[16]).reshape(blocks[0], 2, blocks[1], 2).transpose(0, 2, 1, 3).reshape(*blocks, 4)
+    ways = 1 + (split * (1 << np.arange(4))).sum(-1)
+    whole = cost[32] <= quarter.reshape(blocks[0], 2, blocks[1], 2).sum((1, 3))
+    return np.where(whole, 0, ways).astype(np.int64)
 
 
 def fit_tile(
@@ -153,22 +181,30 @@ def fit_tile(
         step: quantiser step in fixed-point units.
         codebook: what decoder and encoder share.
         steps: rate-distortion fine-tuning steps after the closed-form one.
+        xp: numpy or torch, for the start networks.
+        device: torch device.
     """
-    partition = Partition.from_splits(choose_splits(planes, step, codebook))
+    starter = Starter(codebook, xp, device)
+    partition = Partition.from_splits(choose_splits(planes, step, starter))
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
-    offset = GENEROUS_OFFSET if steps else DEAD_ZONE_OFFSET
-    fit = _closed_loop(partition, spectrum, step, codebook, lambda _, __, weights: dead_zone(weights, offset))
+    fit = _closed_loop(partition, spectrum, step, starter, _plain)
     for _ in range(steps):
         rate = Rate.of(fit.symbols, step, codebook.entropy)
-        fit = _closed_loop(partition, spectrum, step, codebook, rate.quantise)
+        fit = _closed_loop(partition, spectrum, step, starter, rate.quantise)
     return fit
+
+
+def _plain(size: int, place: IntArray, weights: FloatArray) -> FloatArray:
+    """Quantisation that knows nothing of the rate."""
+    del size, place
+    return dead_zone(weights, DEAD_ZONE_OFFSET)
 
 
 def _closed_loop(
     partition: Partition,
     spectrum: dict[int, FloatArray],
     step: int,
-    codebook: Codebook,
+    starter: Starter,
     quantise: Callable[[int, IntArray, FloatArray], FloatArray],
 ) -> Fit:
     """One pass over all cells, each seeing its neighbours as the decoder will.
@@ -183,7 +219,7 @@ def _closed_loop(
     rank = partition.ranks()
     for size, cells in partition.groups():
         place = rank[cells]
-        start = _Start(codebook, size, canvas.boundary(cells, size), step)
+        start = starter.exact(size, canvas.boundary(cells, size), step)
         modes[cells], difference, _ = start.best(spectrum[size][place])
         symbols = quantise(size, place, difference)
         weights = symbols.astype(np.float64) * step

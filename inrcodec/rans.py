@@ -115,24 +115,27 @@ class Decoder:
     def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None = None) -> IntArray:
         """See `SymbolCoder`; raises FormatError when the stream ends too early."""
         result = np.empty(len(rows), np.int64)
+        # One gather per batch: what happens per chunk is what decoding takes its time for.
+        cumulative = tables.cumulative[rows]
+        upper = np.ascontiguousarray(cumulative[:, 1:])
+        every = np.arange(min(self._lanes, len(rows)))
         for begin in range(0, len(rows), self._lanes):
-            row = rows[begin : begin + self._lanes]
-            states = self._states[: len(row)]
+            end = min(begin + self._lanes, len(rows))
+            lane = every[: end - begin]
+            states = self._states[: end - begin]
             slot = states & _MASK
-            cumulative = tables.cumulative[row]
-            symbol = (cumulative[:, 1:] <= slot[:, None]).sum(1)
-            every = np.arange(len(row))
-            start = cumulative[every, symbol]
-            states = (cumulative[every, symbol + 1] - start) * (states >> _SHIFT) + slot - start
-            empty = np.flatnonzero(states < _LOW)
-            if len(empty):
-                end = self._next + len(empty)
-                if end > len(self._words):
+            symbol = (upper[begin:end] <= slot[:, None]).sum(1)
+            start = cumulative[begin + lane, symbol]
+            states = (upper[begin + lane, symbol] - start) * (states >> _SHIFT) + slot - start
+            (empty,) = (states < _LOW).nonzero()
+            if empty.size:
+                after = self._next + empty.size
+                if after > self._words.size:
                     raise FormatError("the entropy-coded stream is truncated")
-                states[empty] = (states[empty] << _WORD) | self._words[self._next : end]
-                self._next = end
-            self._states[: len(row)] = states
-            result[begin : begin + len(row)] = symbol
+                states[empty] = (states[empty] << _WORD) | self._words[self._next : after]
+                self._next = after
+            self._states[: end - begin] = states
+            result[begin:end] = symbol
         return result
 
     def finish(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.cells import UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.color import SAMPLE_MAX
 from inrcodec.tilecoder import TileSymbols
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 FEATURE_BITS = 12
 """Fractional bits of the integer cosine features."""
-
-SAMPLE_MAX = 8191
-"""Bound of a plane sample (real ones stay below 3600): keeps every later sum exact, whatever a file says."""
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Training of the entropy model: context networks and frequency tables, on the integers of fitted photos.
+"""Training of the entropy model and the join filters, on fitted photos.
 
 The encoder itself, with the start networks at hand, fits the training photos, each at a random quantiser
 step; walking their symbols as a coder would records every context and symbol. The networks are trained on
@@ -34,8 +34,10 @@ from inrcodec.contexts import (
 )
 from inrcodec.errors import InputError
 from inrcodec.fit import DEFAULT_STEPS, fit_tile
+from inrcodec.joins import JoinFilter
 from inrcodec.metatrain.checkpoint import load_arrays
 from inrcodec.metatrain.data import load_photos
+from inrcodec.metatrain.joins import JoinStatistics
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.rans import Tables, normalised
@@ -184,12 +186,14 @@ class ContextsTask:
         self,
         options: Options,
         starts: dict[int, StartNetwork],
+        joins: JoinFilter,
         recorder: Recorder,
         seed: int,
         worker: Worker,
     ) -> None:
         self.options = options
         self.starts = starts
+        self.joins = joins
         self.recorder = recorder
         self.seed = seed
         self.worker = worker
@@ -299,7 +303,7 @@ class ContextsTask:
             logits = params[part.slices[-1]].reshape(part.shapes[-1])
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
-        return Export(codebook_tensors(self.starts, tensors), {"trained_on": TRAINED_ON})
+        return Export(codebook_tensors(self.starts, tensors, self.joins), {"trained_on": TRAINED_ON})
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -337,10 +341,11 @@ def build(options: Options, setting: Setting) -> ContextsTask:
     tensors, _ = load_arrays(Path(options.starts))
     starts = {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
     entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
-    codebook = Codebook(b"", starts, entropy, {})
+    codebook = Codebook(b"", starts, entropy, JoinStatistics().solve(), {})
     photos = load_photos(Path(setting.data), "train", torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
     recorder = Recorder(starts[8].modes)
+    joins = JoinStatistics()
     low, high = np.log(options.steps)
     for photo in rng.permutation(len(photos))[: options.photos]:
         height, width = photos.sizes[photo]
@@ -350,7 +355,8 @@ def build(options: Options, setting: Setting) -> ContextsTask:
         step = round(2**FRACTION * math.exp(rng.uniform(low, high)))
         fit = fit_tile(whole, step, codebook, DEFAULT_STEPS if options.rates else 0)
         recorder.record(fit.symbols, step)
-    return ContextsTask(options, starts, recorder, setting.seed, setting.worker)
+        joins.add(fit, whole, step)
+    return ContextsTask(options, starts, joins.solve(), recorder, setting.seed, setting.worker)
 
 
 def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[np.float32]]:
