@@ -60,6 +60,11 @@ def _against_weights(measurements: Sequence[Measurement], datasets: Sequence[str
                     axes.plot(*zip(*line, strict=True), **_style(number), label=method.title)
             axes.axvspan(0, sparse_limit(measurements, dataset), color="#f1f3f5", zorder=0)
             axes.set_xscale("log")
+            ours = sorted({m.weights for m in chosen if m.method == META_SPARSE})
+            # the axis of the paper: its own sparsities, as many as there is room for
+            shown = ours[:: 1 + len(ours) // 8]
+            axes.set_xticks(shown, [str(weights) for weights in shown], fontsize=8)
+            axes.minorticks_off()
             axes.set_title(f"{TITLES[dataset]}, {text.format(chosen[0].steps if chosen else 0)}", fontsize=10)
             _dress(axes, "surviving weights" if row else "", "PSNR (dB)")
     grid[0][0].legend(frameon=False, fontsize=8)
@@ -93,8 +98,7 @@ def _against_rate(rates: Sequence[Rate]) -> Figure:
             colour, marker = known.get(coder, (_COLOURS[0], "o"))
             axes.plot(*zip(*line, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.3)
             place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 6, "color": colour}
-            axes.annotate(coder, line[-1], **place)
-        axes.set_xscale("log")
+            axes.annotate(coder, line[-1], annotation_clip=False, **place)
         axes.set_title(TITLES[dataset], fontsize=10)
         _dress(axes, "bits per pixel, file on disk", "PSNR (dB), 8 bits")
     return figure

@@ -22,7 +22,7 @@ from inrcodec.reproduce.presets import Preset
 from inrcodec.siren import Siren, evaluate
 
 RATES = "rates.csv"
-RELATIVE_STEPS = (0.25, 0.5, 1.0)
+RELATIVE_STEPS = (0.125, 0.25, 0.5, 1.0)
 """Quantiser steps of the survivors, over the root mean square of a tensor's change."""
 BARE_JPEG = "jpeg without headers"
 
