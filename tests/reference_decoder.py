@@ -1,0 +1,521 @@
+"""A decoder of .sinr files written from FORMAT.md alone: slow, plain, and independent of inrcodec.
+
+Section numbers are those of FORMAT.md. Everything is Python integers and int64 arrays. It checks only what
+it needs to; it is here to show that the specification is complete, not to be fed hostile files.
+"""
+
+import hashlib
+import json
+import math
+import struct
+import zlib
+
+import numpy as np
+import zstandard
+
+SIZES = (8, 16, 32)
+DTYPES = {"U8": "|u1", "U16": "<u2", "I16": "<i2", "I32": "<i4"}
+
+
+# ---- Section 12: codebooks -------------------------------------------------------------------------------
+
+
+class Codebook:
+    """Tensors of a codebook file by name, pruned matrices unpacked; and its id."""
+
+    def __init__(self, data):
+        (length,) = struct.unpack_from("<Q", data)
+        header = json.loads(data[8 : 8 + length])
+        digest = hashlib.sha256()
+        raw = {}
+        for name in sorted(set(header) - {"__metadata__"}):
+            entry = header[name]
+            begin, end = (8 + length + offset for offset in entry["data_offsets"])
+            dtype = DTYPES[entry["dtype"]]
+            shape = ", ".join(map(str, entry["shape"])) + ("," if len(entry["shape"]) == 1 else "")
+            digest.update(f"{name}:{dtype}:({shape});".encode() + data[begin:end])
+            raw[name] = np.frombuffer(data[begin:end], dtype).reshape(entry["shape"]).astype(np.int64)
+        self.id = digest.digest()[:4]
+        self.tensors = raw
+        for name in [n.removesuffix(".mask") for n in raw if n.endswith(".mask")]:
+            rows, cols = raw[f"{name}.shape"]
+            mask = np.unpackbits(raw[f"{name}.mask"].astype(np.uint8))[: rows * cols]
+            matrix = np.zeros(rows * cols, np.int64)
+            matrix[mask == 1] = raw[f"{name}.survivors"]
+            raw[name] = matrix.reshape(rows, cols)
+        self.modes = raw["modes"].shape[1]
+
+    def __getitem__(self, name):
+        return self.tensors[name]
+
+
+# ---- Section 1: container --------------------------------------------------------------------------------
+
+
+class Bytes:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        self.at += count
+        assert self.at <= len(self.data), "truncated"
+        return self.data[self.at - count : self.at]
+
+    def rest(self):
+        return self.take(len(self.data) - self.at)
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+
+def decode(data, codebook_data):
+    """Pixels (H, W, channels), uint8, of a .sinr file at its native size; and its metadata sections."""
+    codebook = Codebook(codebook_data)
+    body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
+    assert crc == zlib.crc32(body), "checksum"
+    file = Bytes(body)
+    assert file.take(5) == b"SINR\x01", "magic or version"
+    flags = file.take(1)[0]
+    assert flags < 32, "reserved flags"
+    assert file.take(4) == codebook.id, "codebook"
+    width, height, q = file.varint(), file.varint(), file.varint()
+    sections = {}
+    for bit, name in enumerate(("alpha", "icc", "exif")):
+        if flags >> bit & 1:
+            sections[name] = unzstd(file.take(file.varint()))
+    planes = 1 if flags >> 4 & 1 else 3
+    read_tile = read_zstd_tile if flags >> 3 & 1 else read_rans_tile
+
+    # Section 2
+    pixels = np.zeros((height, width, planes), np.uint8)
+    tile_rows, tile_cols = -(-height // 1024), -(-width // 1024)
+    for number in range(tile_rows * tile_cols):
+        top, left = number // tile_cols * 1024, number % tile_cols * 1024
+        h, w = min(1024, height - top), min(1024, width - left)
+        tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
+        cells, values = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
+        samples = reconstruct(cells, values, planes, q, codebook)
+        smooth_joins(samples, cells, q, codebook)
+        pixels[top : top + h, left : left + w] = to_pixels(samples)[:h, :w]
+    alpha = sections.pop("alpha", None)
+    if alpha is not None:
+        difference = np.frombuffer(alpha, np.uint8).reshape(height, width)
+        pixels = np.dstack([pixels, np.cumsum(difference, axis=1, dtype=np.uint8)])
+    return pixels, sections
+
+
+def unzstd(data):
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
+# ---- Section 3: cells ------------------------------------------------------------------------------------
+
+
+class Cell:
+    """A cell: size in samples, first unit (y, x), n units per side; modes and extents once decoded."""
+
+    def __init__(self, size, y, x):
+        self.size, self.y, self.x, self.n = size, y, x, size // 8
+        self.mode, self.extents = 0, []
+
+    def units(self):
+        return [(self.y + i, self.x + j) for i in range(self.n) for j in range(self.n)]
+
+    def sides(self):
+        """Units left, above, right and below."""
+        y, x, n = self.y, self.x, self.n
+        left, above = [(y + i, x - 1) for i in range(n)], [(y - 1, x + i) for i in range(n)]
+        return left, above, [(y + i, x + n) for i in range(n)], [(y + n, x + i) for i in range(n)]
+
+
+class Cells:
+    """All cells of a tile in coding order; `at` maps a unit to its cell, `groups` lists the groups."""
+
+    def __init__(self, splits):
+        self.rows, self.cols = 4 * len(splits), 4 * len(splits[0])
+        self.list = [
+            cell for by, line in enumerate(splits) for bx, split in enumerate(line)
+            for cell in block_cells(split, 4 * by, 4 * bx)
+        ]  # fmt: skip
+        self.at = {}
+        for cell in self.list:
+            y, x, n = cell.y, cell.x, cell.n
+            # `at` holds exactly the cells earlier in coding order.
+            cell.sees_above_right = (y - 1, x + n) in self.at
+            reach = 2 * n if cell.sees_above_right else n
+            seen = [(y - 1, x + i) for i in range(-1, reach)] + [(y + i, x - 1) for i in range(n)]
+            cell.level = 1 + max((self.at[unit].level for unit in seen if unit in self.at), default=-1)
+            for unit in cell.units():
+                self.at[unit] = cell
+        keys = sorted({(cell.level, cell.size) for cell in self.list})
+        self.groups = [[c for c in self.list if (c.level, c.size) == key] for key in keys]
+
+    def of_size(self, size):
+        return [cell for cell in self.list if cell.size == size]
+
+
+def block_cells(split, y, x):
+    if split == 0:
+        return [Cell(32, y, x)]
+    z_order = ((0, 0), (0, 1), (1, 0), (1, 1))
+    cells = []
+    for i, (qy, qx) in enumerate(z_order):
+        y0, x0 = y + 2 * qy, x + 2 * qx
+        if (split - 1) >> i & 1:
+            cells += [Cell(8, y0 + dy, x0 + dx) for dy, dx in z_order]
+        else:
+            cells.append(Cell(16, y0, x0))
+    return cells
+
+
+# ---- Section 5: rANS -------------------------------------------------------------------------------------
+
+
+class Rans:
+    def __init__(self, stream, lanes):
+        self.states = list(struct.unpack_from(f"<{lanes}I", stream))
+        self.words = iter(np.frombuffer(stream[4 * lanes :], "<u2").tolist())
+
+    def batch(self, frequencies):
+        """Decodes one batch, given the frequencies of every symbol's table."""
+        symbols = []
+        for j, table in enumerate(frequencies):
+            lane = j % len(self.states)
+            x = self.states[lane]
+            r = x % 2**14
+            ends = np.cumsum(table)
+            z = int(np.searchsorted(ends, r, side="right"))
+            x = int(table[z]) * (x >> 14) + r - int(ends[z] - table[z])
+            if x < 2**16:
+                x = x * 2**16 + next(self.words)
+            self.states[lane] = x
+            symbols.append(z)
+        return symbols
+
+    def check_end(self):
+        assert all(x == 2**16 for x in self.states), "corrupt stream"
+        assert next(self.words, None) is None, "words left over"
+
+
+# ---- Section 6: coding order and contexts ----------------------------------------------------------------
+
+
+def lm(t):
+    return round(8 * math.log2(1 + min(t, 1023) / 16))
+
+
+def clip(x, low, high):
+    return max(low, min(high, x))
+
+
+def context_table(codebook, name, features, plane):
+    """The frequencies that a context network chooses."""
+    w1, b1, w2, b2, w3, b3 = (codebook[f"{name}.{kind}{i}"] for i in (1, 2, 3) for kind in ("weight", "bias"))
+    h1 = np.clip((w1 @ np.array(features) + b1) >> 6, 0, 255)
+    h2 = np.clip((w2 @ h1 + b2) >> 7, 0, 255)
+    row = clip(int((w3 @ h2 + b3)[0]) >> 10, 0, 63) + 64 * (plane > 0)
+    return codebook[f"{name}.tables"][row]
+
+
+def read_rans_tile(data, block_rows, block_cols, planes, q, codebook):
+    tile = Bytes(data)
+    lanes = 2 ** tile.take(1)[0]
+    rans = Rans(tile.take(tile.varint()), lanes)
+    g = (q >= 384) + (q >= 960)
+    cells = Cells(read_splits(rans, block_rows, block_cols, g, codebook))
+    read_modes_and_extents(rans, cells, planes, q, g, codebook)
+    values = read_magnitudes(rans, cells, planes, q, codebook)
+    rans.check_end()
+    add_plain_bits(values, tile.rest())
+    return cells, values
+
+
+def read_splits(rans, rows, cols, g, codebook):
+    def block_class(y, x):
+        if y < 0 or x < 0:
+            return 4
+        split = splits[y][x]
+        return 0 if split == 0 else 1 + ((split - 1).bit_count() + 1) // 2
+
+    splits = [[0] * cols for _ in range(rows)]
+    for diagonal in range(rows + cols - 1):
+        places = [(y, diagonal - y) for y in range(rows) if 0 <= diagonal - y < cols]
+        contexts = [(5 * g + block_class(y - 1, x)) * 5 + block_class(y, x - 1) for y, x in places]
+        symbols = rans.batch([codebook["splits"][c] for c in contexts])
+        for (y, x), symbol in zip(places, symbols, strict=True):
+            splits[y][x] = symbol
+    return splits
+
+
+def read_modes_and_extents(rans, cells, planes, q, g, codebook):
+    m1 = codebook.modes + 1
+
+    def mode_at(y, x):
+        return cells.at[y, x].mode if (y, x) in cells.at else codebook.modes
+
+    for group in cells.groups:
+        size = group[0].size
+        base = (3 * g + SIZES.index(size)) * m1
+        contexts = [(base + mode_at(c.y - 1, c.x)) * m1 + mode_at(c.y, c.x - 1) for c in group]
+        for cell, symbol in zip(group, rans.batch([codebook["modes"][c] for c in contexts]), strict=True):
+            cell.mode = symbol
+        for plane in range(planes):
+            features = [extent_features(cells, cell, plane, q) for cell in group]
+            tables = [context_table(codebook, f"extents.{size}", f, plane) for f in features]
+            for cell, symbol in zip(group, rans.batch(tables), strict=True):
+                cell.extents.append(symbol)
+
+
+def reach_of(cell, plane):
+    return cell.extents[plane] * (32 // cell.size)
+
+
+def extent_features(cells, cell, plane, q):
+    def reach(unit):
+        other = cells.at.get(unit)
+        return reach_of(other, plane) if other and len(other.extents) > plane else -1
+
+    x = [0] * 20
+    left, above, _, _ = cell.sides()
+    for i, side in ((0, left), (3, above)):
+        around = [reach(unit) for unit in side]
+        x[i] = sum(max(r, 0) for r in around) // cell.n
+        x[i + 1] = max(around)
+        x[i + 2] = 32 * (around[0] < 0)
+    for i, unit in enumerate(((cell.y - 1, cell.x - 1), (cell.y - 1, cell.x + cell.n))):
+        x[6 + i] = max(reach(unit), 0)
+        x[8 + i] = 32 * (reach(unit) < 0)
+    for other in range(plane):
+        x[10 + 2 * other] = reach_of(cell, other)
+        x[11 + 2 * other] = 32 * (reach_of(cell, other) == 0)
+    x[14], x[15] = 32 * (plane == 1), 32 * (plane == 2)
+    x[16] = round(4 * math.log2(1 + q))
+    x[17] = 32 * (cell.mode == 0)
+    x[18] = min(x[0], x[3])
+    x[19] = 32 * (x[1] == 0 and x[4] == 0)
+    return x
+
+
+def read_magnitudes(rans, cells, planes, q, codebook):
+    """Magnitude symbols: a list in the order of section 6.6 of (cell, array (planes, s, s))."""
+    values = [
+        (cell, np.zeros((planes, size, size), np.int64)) for size in SIZES for cell in cells.of_size(size)
+    ]
+    for plane in range(planes):
+        spectrum = {unit: np.zeros((9, 9), np.int64) for unit in cells.at}
+        for clock in range(62, -1, -1):
+            for size in SIZES:
+                if clock % (32 // size):
+                    continue
+                d = clock // (32 // size)
+                places = [
+                    (cell, array, k, d - k)
+                    for cell, array in values
+                    if cell.size == size and cell.extents[plane] > d
+                    for k in range(size)
+                    if 0 <= d - k < size
+                ]
+                features = [magnitude_features(cells, spectrum, plane, q, *place) for place in places]
+                tables = [context_table(codebook, f"magnitudes.{size}", f, plane) for f in features]
+                p = size // 8
+                for (cell, array, k, m), symbol in zip(places, rans.batch(tables), strict=True):
+                    array[plane, k, m] = symbol
+                    for unit in cell.units():
+                        spectrum[unit][k // p, m // p] += 16 // p**2 * symbol
+    return values
+
+
+def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
+    size, n, d = cell.size, cell.n, k + m
+    c, p, e = 32 // size, size // 8, cell.extents[plane]
+
+    def symbol(of_plane, k, m):
+        return int(array[of_plane, k, m]) if k < size and m < size else 0
+
+    def a(dk, dm):
+        return symbol(plane, k + dk, m + dm)
+
+    x = [0] * 35
+    higher = [a(1, 0), a(0, 1), a(1, 1), a(2, 0), a(0, 2), a(2, 1) + a(1, 2)]
+    x[:7] = [lm(16 * t) for t in [*higher, sum(higher[:5])]]
+    i, j = k // p, m // p
+    for number, side in enumerate(cell.sides()):
+        inside = [unit for unit in side if unit in cells.at]
+        here = sum(int(spectrum[u][i, j]) for u in inside)
+        beyond = sum(int(spectrum[u][i + 1, j] + spectrum[u][i, j + 1]) for u in inside)
+        reach = sum(reach_of(cells.at[u], plane) for u in inside)
+        x[7 + number] = lm(here // n)
+        x[11 + number] = lm(beyond // (2 * n))
+        x[15 + number] = clip(reach // n - d * c, -32, 32)
+    x[19] = 2 * min(e - d, 16)
+    x[20] = 48 * (e - d == 1)
+    x[21] = e * c
+    if plane > 0:
+        up = symbol(0, k - 1, m) if k else symbol(0, 0, 0)
+        back = symbol(0, k, m - 1) if m else 0 if k else symbol(0, 0, 0)
+        x[22] = lm(16 * symbol(0, k, m))
+        x[23] = lm(4 * (symbol(0, k + 1, m) + symbol(0, k, m + 1) + up + back))
+        x[24] = reach_of(cell, 0)
+    if plane == 2:
+        x[25], x[26] = lm(16 * symbol(1, k, m)), 48
+    x[27:30] = k * c, m * c, abs(k - m) * c
+    x[30] = lm(16 * d)
+    x[31:34] = 48 * (k == 0), 48 * (m == 0), 48 * (d == 0)
+    x[34] = round(4 * math.log2(1 + q))
+    return x
+
+
+def add_plain_bits(values, data):
+    """Section 6.6: turns magnitude symbols into values."""
+    bits = iter(np.unpackbits(np.frombuffer(data, np.uint8)).tolist())
+    flat = [(array.reshape(-1), i) for _, array in values for i in np.flatnonzero(array)]
+    negative = [next(bits) for _ in flat]
+    for array, i in flat:
+        if array[i] == 15:
+            zeros = 0
+            while not next(bits):
+                zeros += 1
+            number = 1
+            for _ in range(zeros):
+                number = 2 * number + next(bits)
+            array[i] = number + 14
+    for (array, i), sign in zip(flat, negative, strict=True):
+        array[i] *= 1 - 2 * sign
+    left = list(bits)
+    assert len(left) < 8, "bits left over"
+    assert not any(left), "padding"
+
+
+# ---- Section 7: zstd -------------------------------------------------------------------------------------
+
+
+def read_zstd_tile(data, block_rows, block_cols, planes, q, codebook):
+    width = data[0]
+    body = Bytes(unzstd(data[1:]))
+    cells = Cells([list(body.take(block_cols)) for _ in range(block_rows)])
+    for cell in cells.list:
+        cell.mode = body.take(1)[0]
+    byte_planes = np.frombuffer(body.rest(), np.uint8).reshape(width, -1)
+    flat = np.ascontiguousarray(byte_planes.T).view(f"<i{width}").ravel().astype(np.int64)
+    values, begin = [], 0
+    for size in SIZES:
+        of_size = cells.of_size(size)
+        end = begin + planes * size * size * len(of_size)
+        arrays = flat[begin:end].reshape(planes, size, size, len(of_size))
+        values += [(cell, arrays[..., i]) for i, cell in enumerate(of_size)]
+        begin = end
+    assert begin == len(flat), "length"
+    return cells, values
+
+
+# ---- Section 8: reconstruction ---------------------------------------------------------------------------
+
+
+SINE = np.array([round(256 * math.sin(2 * math.pi * i / 1024)) for i in range(1024)])
+
+
+def cosines(size):
+    return np.array(
+        [
+            [
+                round(
+                    4096
+                    * math.sqrt((2 if k else 1) / size)
+                    * math.cos(math.pi * k * (2 * i + 1) / (2 * size))
+                )
+                for i in range(size)
+            ]
+            for k in range(size)
+        ]
+    )
+
+
+def reconstruct(cells, values, planes, q, codebook):
+    """Samples of a tile: (planes, rows, columns)."""
+    samples = np.zeros((planes, 8 * cells.rows, 8 * cells.cols), np.int64)
+    value_of = {id(cell): array for cell, array in values}
+    tables = {size: cosines(size) for size in SIZES}
+    for group in cells.groups:
+        for cell in group:
+            s, y, x = cell.size, 8 * cell.y, 8 * cell.x
+            low = [(k, m) for k in range(s) for m in range(s) if k + m < 16]
+            for plane in range(planes):
+                mean, start = start_of(codebook, cell, boundary(samples[plane], cell), q, len(low))
+                weight = q * value_of[id(cell)][plane]
+                for (k, m), w in zip(low, start, strict=True):
+                    weight[k, m] += w
+                z = tables[s].T @ weight @ tables[s]
+                drawn = np.clip(((z + 2**23) >> 24) + mean, -8191, 8191)
+                samples[plane, y : y + s, x : x + s] = drawn
+    return samples
+
+
+def boundary(plane, cell):
+    s, y, x = cell.size, 8 * cell.y, 8 * cell.x
+    if y == 0 and x == 0:
+        return np.zeros(6 * s + 4, np.int64)
+    last = x + (2 * s if cell.sees_above_right else s) - 1
+    columns = [clip(column, 0, last) for column in range(x - 2, x + 2 * s)]
+    above = [plane[y + r, column] if y else plane[0, x - 1] for r in (-2, -1) for column in columns]
+    left = [plane[row, x + c] if x else plane[y - 1, 0] for c in (-2, -1) for row in range(y, y + s)]
+    return np.array(above + left)
+
+
+def start_of(codebook, cell, b, q, count):
+    """Mean of the boundary, and starts of the harmonics that have one."""
+    n = len(b)
+    mean = (int(b.sum()) + n // 2) // n
+    scale = int(np.abs(b - mean).sum()) // n + max(1, q // 16)
+    x = np.clip((128 * (b - mean) + scale) // (2 * scale), -1023, 1023)
+    name = f"starts.{cell.size}"
+    w1, b1, w2, b2, w3, b3 = (codebook[f"{name}.{kind}{i}"] for i in (1, 2, 3) for kind in ("weight", "bias"))
+    h1 = SINE[((w1 @ x + b1) >> 8) % 1024]
+    h2 = SINE[((w2 @ h1 + b2) >> 12) % 1024]
+    mode = slice(cell.mode * count, (cell.mode + 1) * count)
+    o = w3[mode] @ np.concatenate([h2, 4 * x]) + b3[mode]
+    return mean, np.clip((o * scale * (cell.size // 8) + 2**19) >> 20, -(2**18), 2**18)
+
+
+# ---- Section 9: joins ------------------------------------------------------------------------------------
+
+
+def smooth_joins(samples, cells, q, codebook):
+    """Filters the borders of a tile in place: between columns, then between rows."""
+    for plane, columns in enumerate(samples):
+        smooth_columns(columns, lambda y, x: cells.at[y, x], plane, q, codebook["joins"][0])
+        smooth_columns(columns.T, lambda x, y: cells.at[y, x], plane, q, codebook["joins"][1])
+
+
+def smooth_columns(samples, cell_of, plane, q, filters):
+    height, width = samples.shape
+    for y in range(height):
+        for x in range(8, width, 8):
+            before, after = cell_of(y // 8, x // 8 - 1), cell_of(y // 8, x // 8)
+            if before is after:
+                continue
+            t = samples[y, x - 4 : x + 4].copy()
+            jump = sum(n * abs(t[4] - t[3]) >= q for n in (16, 8, 4, 2))
+            activity = sum(n * max(abs(t[3] - t[1]), abs(t[6] - t[4])) >= q for n in (16, 4))
+            larger = SIZES.index(max(before.size, after.size))
+            kind = (((plane > 0) * 3 + larger) * 5 + jump) * 3 + activity
+            correction = (filters[kind] @ (8 * t - t.sum()) + 2**12) >> 13
+            samples[y, x - 4 : x + 4] = np.clip(t + correction, -8191, 8191)
+
+
+# ---- Section 10: pixels ----------------------------------------------------------------------------------
+
+
+def to_pixels(samples):
+    """Pixels (rows, columns, planes) of samples (planes, rows, columns)."""
+    if len(samples) == 1:
+        colours = [9459 * samples[0]]
+    else:
+        a, b, c = samples
+        colours = [9459 * a + 11585 * b - 6689 * c, 9459 * a + 13377 * c, 9459 * a - 11585 * b - 6689 * c]
+    return np.dstack([np.clip(((t + 2**17) >> 18) + 128, 0, 255) for t in colours])
