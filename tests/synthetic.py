@@ -7,6 +7,7 @@ import numpy as np
 from inrcodec.cells import SIZES, SPLITS, Partition, boundary_size
 from inrcodec.codebook import pack_matrix, serialise
 from inrcodec.contexts import MAGNITUDES, ROWS
+from inrcodec.joins import CLASSES, TAPS
 from inrcodec.rans import PRECISION
 from inrcodec.starts import predicted_harmonics
 from inrcodec.tilecoder import EXTENT_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TileSymbols
@@ -38,6 +39,7 @@ def codebook_tensors():
     tensors = {
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
+        "joins": draw("joins", (2, CLASSES, TAPS, TAPS), -90, 90).astype(np.int16),
     }
     for size in SIZES:
         inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
