@@ -7,7 +7,8 @@
    anti-diagonal of all cells of one size whose extent reaches it.
 4. Signs, and the excess of escaped magnitudes, as plain bits.
 
-`code_tile` is the only description of that order: an encoder and a decoder both walk it.
+`code_splits`, `code_cells` and `code_magnitudes` are the only description of that order: an encoder and a
+decoder both walk them.
 """
 
 from dataclasses import dataclass
@@ -320,7 +321,8 @@ def _magnitude_features(
         luma = part.values[0]
         features[:, :, 22] = log_magnitude(16 * luma[cell, place])
         ring = luma[cell, place + side] + luma[cell, place + 1]
-        ring += luma[cell, np.maximum(place - side, 0)] + luma[cell, np.maximum(place - 1, 0)]
+        ring += np.where(k > 0, luma[cell, np.maximum(place - side, 0)], 0)
+        ring += np.where(m > 0, luma[cell, np.maximum(place - 1, 0)], 0)
         features[:, :, 23] = log_magnitude(4 * ring)
         features[:, :, 24] = (part.extents[active, 0] * scale)[:, None]
     if channel == 2:

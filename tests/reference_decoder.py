@@ -357,8 +357,8 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     x[20] = 48 * (e - d == 1)
     x[21] = e * c
     if plane > 0:
-        up = symbol(0, k - 1, m) if k else symbol(0, 0, 0)
-        back = symbol(0, k, m - 1) if m else 0 if k else symbol(0, 0, 0)
+        up = symbol(0, k - 1, m) if k else 0
+        back = symbol(0, k, m - 1) if m else 0
         x[22] = lm(16 * symbol(0, k, m))
         x[23] = lm(4 * (symbol(0, k + 1, m) + symbol(0, k, m + 1) + up + back))
         x[24] = reach_of(cell, 0)

@@ -86,7 +86,7 @@ class InrCodec:
     name: str
     options: Mapping[str, Any]
     extension: str = ".sinr"
-    settings: tuple[float, ...] = (10, 25, 40, 55, 70, 85)
+    settings: tuple[float, ...] = (12, 22, 32, 42, 52, 62)
     setting_name: str = "quality"
 
     def encode(self, image: Pixels, setting: float) -> bytes:
