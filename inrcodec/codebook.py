@@ -147,6 +147,8 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
         if any(tensor.dtype.kind not in "iu" for tensor in tensors.values()):
             raise ValueError("a tensor is not of integers")
         starts = {size: _start_network(size, tensors) for size in SIZES}
+        if len({network.modes for network in starts.values()}) != 1:
+            raise ValueError("start networks of different numbers of modes")
         model = EntropyModel(
             splits=_tables(tensors["splits"], SPLIT_ROWS, SPLITS),
             modes=_tables(tensors["modes"], 9 * (starts[8].modes + 1) ** 2, starts[8].modes),
@@ -183,6 +185,9 @@ def _start_network(size: int, tensors: Mapping[str, Array]) -> StartNetwork:
     ]
     if inputs != boundary_size(size) or [parts[part].shape for part in _MATRICES] != shapes:
         raise ValueError(f"shapes of starts.{size}")
+    # Features stay below 4 * INPUT_MAX + 1 and the scale below 2**15: see `inrcodec.starts`.
+    if (4096 * np.abs(parts["weight3"]).sum(1) + np.abs(parts["bias3"])).max() * 2**17 >= 2**53:
+        raise ValueError(f"starts.{size} can exceed exact float64 integers")
     return network
 
 

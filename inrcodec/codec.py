@@ -435,7 +435,7 @@ def _picture_parts(
     pixels = image[:, :, None] if image.ndim == 2 else image
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
         raise InputError(f"expected a uint8 picture with 1 to 4 channels, got {image.dtype} {image.shape}")
-    return pixels, icc, exif
+    return pixels, icc, exif.removeprefix(b"Exif\0\0") if exif else None
 
 
 def _backend(device: str) -> tuple[Any, str]:

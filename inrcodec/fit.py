@@ -18,6 +18,7 @@ from inrcodec.codebook import Codebook
 from inrcodec.quantize import EXCHANGE, dead_zone
 from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
+from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
@@ -217,11 +218,13 @@ def _closed_loop(
     modes = np.zeros(len(partition.size), np.int64)
     values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
     rank = partition.ranks()
+    # What a decoder accepts; no picture comes near it.
+    largest = WEIGHT_MAX // step
     for size, cells in partition.groups():
         place = rank[cells]
         start = starter.exact(size, canvas.boundary(cells, size), step)
         modes[cells], difference, _ = start.best(spectrum[size][place])
-        symbols = quantise(size, place, difference)
+        symbols = np.clip(quantise(size, place, difference), -largest, largest)
         weights = symbols.astype(np.float64) * step
         weights[..., start.harmonics] += start.starts[np.arange(len(cells)), :, modes[cells]]
         shape = (len(cells), channels, size, size)

@@ -108,6 +108,8 @@ class Decoder:
         if len(data) < 4 * lanes or len(data) % 2:
             raise FormatError("the entropy-coded stream is truncated")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.uint64)
+        if self._states.min() < _LOW:
+            raise FormatError("the entropy-coded stream is corrupt")
         self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.uint64)
         self._next = 0
         self._lanes = lanes
