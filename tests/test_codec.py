@@ -1,0 +1,316 @@
+"""encode, decode and inspect, as a user calls them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+import inrcodec
+from inrcodec.bitstream import TILE
+from inrcodec.codec import decode_picture
+from inrcodec.errors import CodebookNotFoundError, EncodeError, FormatError, InputError, LimitError
+from inrcodec.limits import DEFAULT_LIMITS
+
+
+def psnr(a, b):
+    error = ((a.astype(np.float64) - b) ** 2).mean()
+    return 10 * np.log10(255**2 / error)
+
+
+@pytest.fixture(scope="module")
+def encoded(photo):
+    """The photo at the default quality."""
+    return inrcodec.encode(photo)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 17), (33, 5), (257, 65), (31, 32), (40, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_size_comes_back(size, channels):
+    width, height = size
+    pixels = data.astronaut()[:height, 100 : 100 + width, :channels]
+    got = inrcodec.decode(inrcodec.encode(pixels, quality=90))
+    assert got.shape == ((height, width) if channels == 1 else (height, width, 3))
+    assert got.dtype == np.uint8
+    assert np.abs(got.astype(int) - pixels.reshape(got.shape)).mean() < 8
+
+
+def test_decoding_is_the_same_however_it_is_asked_for(encoded, photo):
+    picture = inrcodec.decode(encoded)
+    assert psnr(picture, photo) > 28
+    for options in ({"scale": 1.0}, {"size": (256, 192)}, {"crop": (0, 0, 256, 192)}, {"device": "cpu"}):
+        assert np.array_equal(inrcodec.decode(encoded, **options), picture)
+    assert np.array_equal(inrcodec.decode(bytearray(encoded)), picture)
+
+
+def test_channel_layouts(photo):
+    alpha = np.random.default_rng(0).integers(0, 256, photo.shape[:2], dtype=np.uint8)[:, :, None]
+    small, alpha = photo[:48, :64], alpha[:48, :64]
+    layouts = {
+        1: small[:, :, :1],
+        2: np.concatenate([small[:, :, :1], alpha], 2),
+        3: small,
+        4: np.concatenate([small, alpha], 2),
+    }
+    for channels, pixels in layouts.items():
+        file = inrcodec.encode(pixels)
+        info = inrcodec.inspect(file)
+        assert (info.channels, info.has_alpha) == (channels, channels in (2, 4))
+        got = inrcodec.decode(file)
+        assert got.shape == ((48, 64) if channels == 1 else (48, 64, channels))
+        if info.has_alpha:
+            assert np.array_equal(got[:, :, -1], alpha[:, :, 0])
+    flat = inrcodec.encode(small[:, :, 0])
+    assert flat == inrcodec.encode(small[:, :, :1])
+
+
+def test_grey_stays_grey_and_costs_less_than_rgb(photo):
+    grey = photo[:, :, :1]
+    as_grey, as_rgb = inrcodec.encode(grey), inrcodec.encode(grey.repeat(3, 2))
+    assert len(as_grey) < len(as_rgb)
+    rgb = inrcodec.decode(as_rgb).astype(int)
+    assert np.abs(rgb[:, :, 0] - inrcodec.decode(as_grey)).mean() < 2
+
+
+def test_alpha_follows_crop_and_scale(photo):
+    ramp = np.broadcast_to(np.arange(64, dtype=np.uint8) * 4, (48, 64))[:, :, None]
+    file = inrcodec.encode(np.concatenate([photo[:48, :64], ramp], 2))
+    assert np.array_equal(inrcodec.decode(file, crop=(10, 5, 20, 30))[:, :, 3], ramp[5:35, 10:30, 0])
+    whole = inrcodec.decode(file, scale=2)[:, :, 3]
+    part = inrcodec.decode(file, scale=2, crop=(10, 5, 20, 30))[:, :, 3]
+    assert np.abs(part.astype(int) - whole[10:70, 20:60]).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["pillow", "picture"])
+def test_other_kinds_of_pictures(photo, kind):
+    image = Image.fromarray(photo[:40, :40])
+    if kind == "picture":
+        image = inrcodec.Picture(photo[:40, :40])
+    assert inrcodec.encode(image) == inrcodec.encode(photo[:40, :40])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4), np.uint16),
+        Image.new("F", (4, 4)),
+    ],
+)
+def test_what_is_no_8_bit_picture_is_refused(image):
+    with pytest.raises(InputError):
+        inrcodec.encode(image)
+
+
+def test_pictures_that_could_not_be_decoded_are_refused():
+    with pytest.raises(LimitError):
+        inrcodec.encode(np.broadcast_to(np.uint8(0), (1, 65536)))
+    with pytest.raises(LimitError):
+        inrcodec.encode(np.broadcast_to(np.uint8(0), (1 << 14, (1 << 14) + 1)))
+
+
+def test_quality_is_monotone(photo):
+    sizes, errors = [], []
+    small = photo[:96, :128]
+    for quality in (1, 25, 50, 75, 100):
+        file = inrcodec.encode(small, quality=quality)
+        assert inrcodec.inspect(file).quality == pytest.approx(quality, abs=0.2)
+        sizes.append(len(file))
+        errors.append(psnr(inrcodec.decode(file), small))
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors)
+    assert errors[0] < 26
+    assert errors[-1] > 38
+
+
+def test_rate_targets_are_met_and_nearly_used_up(photo):
+    small = photo[:64, :96]
+    bits = 8 * len(inrcodec.encode(small, bpp=1.5)) / small[:, :, 0].size
+    assert 1.3 < bits <= 1.5
+    size = len(inrcodec.encode(small, max_bytes=500))
+    assert 430 < size <= 500
+
+
+def test_psnr_targets_are_met_and_hardly_exceeded(photo):
+    small = photo[:64, :96]
+    for target in (28.0, 36.0):
+        file = inrcodec.encode(small, psnr=target)
+        assert target <= psnr(inrcodec.decode(file), small) < target + 0.8
+
+
+def test_targets_out_of_reach(photo):
+    small = photo[:32, :32]
+    for options in ({"bpp": 0.001}, {"max_bytes": 5}, {"psnr": 90.0}):
+        with pytest.raises(EncodeError, match="out of reach"):
+            inrcodec.encode(small, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": 50, "bpp": 1.0},
+        {"psnr": 30.0, "max_bytes": 100},
+        {"quality": 0},
+        {"quality": 101},
+        {"steps": -1},
+        {"entropy": "huffman"},
+        {"device": "abacus"},
+    ],
+)
+def test_wrong_arguments_of_encode(options):
+    with pytest.raises(ValueError):  # noqa: PT011
+        inrcodec.encode(np.zeros((8, 8), np.uint8), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 1.0, "size": (4, 4)},
+        {"scale": 0.0},
+        {"scale": float("nan")},
+        {"scale": float("inf")},
+        {"size": (0, 5)},
+        {"crop": (0, 0, 0, 5)},
+        {"crop": (-1, 0, 5, 5)},
+        {"crop": (250, 0, 7, 5)},
+        {"device": "abacus"},
+    ],
+)
+def test_wrong_arguments_of_decode(encoded, options):
+    with pytest.raises(ValueError):  # noqa: PT011
+        inrcodec.decode(encoded, **options)
+
+
+def test_entropy_coders_carry_the_same_picture(photo):
+    small = photo[:64, :96]
+    files = {name: inrcodec.encode(small, entropy=name) for name in ("auto", "rans", "zstd")}
+    assert files["auto"] == files["rans"]
+    assert inrcodec.inspect(files["zstd"]).entropy == "zstd"
+    assert np.array_equal(inrcodec.decode(files["zstd"]), inrcodec.decode(files["rans"]))
+    assert len(files["rans"]) < len(files["zstd"])
+
+
+@pytest.mark.parametrize("crop", [(0, 0, 1, 1), (37, 21, 64, 50), (255, 191, 1, 1), (0, 100, 256, 3)])
+def test_a_crop_is_cut_from_the_whole(encoded, crop):
+    x, y, w, h = crop
+    assert np.array_equal(inrcodec.decode(encoded, crop=crop), inrcodec.decode(encoded)[y : y + h, x : x + w])
+    twice = inrcodec.decode(encoded, scale=2)[2 * y : 2 * (y + h), 2 * x : 2 * (x + w)]
+    part = inrcodec.decode(encoded, scale=2, crop=crop)
+    assert np.abs(part.astype(int) - twice).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"scale": 2}, (384, 512)),
+        ({"scale": 0.5}, (96, 128)),
+        ({"scale": 0.001}, (1, 1)),
+        ({"size": (100, 7)}, (7, 100)),
+        ({"size": (30, 30), "crop": (10, 10, 10, 20)}, (30, 30)),
+    ],
+)
+def test_output_sizes(encoded, options, shape):
+    assert inrcodec.decode(encoded, **options).shape == (*shape, 3)
+
+
+def test_smaller_output_is_close_to_a_mean(encoded, photo):
+    half = inrcodec.decode(encoded, scale=0.5)
+    box = photo.reshape(96, 2, 128, 2, 3).mean((1, 3))
+    assert psnr(half, box) > 29
+
+
+def test_a_picture_of_several_tiles():
+    strip = np.tile(data.coffee()[200:232], (1, 4, 1))[:, : 2 * TILE + 40]
+    file = inrcodec.encode(strip, quality=70)
+    assert inrcodec.inspect(file).tiles == 3
+    whole = inrcodec.decode(file)
+    assert psnr(whole, strip) > 30
+    for x in (TILE - 7, TILE - 1, TILE, 2 * TILE - 20):
+        assert np.array_equal(inrcodec.decode(file, crop=(x, 3, 30, 20)), whole[3:23, x : x + 30])
+    twice = inrcodec.decode(file, scale=2)
+    part = inrcodec.decode(file, scale=2, crop=(TILE - 20, 0, 40, 32))
+    assert np.abs(part.astype(int) - twice[:, 2 * TILE - 40 : 2 * TILE + 40]).max() <= 1
+    # Across the seam, errors are not much larger than anywhere else.
+    error = np.abs(whole.astype(int) - strip).mean((0, 2))
+    assert error[TILE - 2 : TILE + 2].mean() < 3 * error.mean()
+
+
+def test_tall_pictures_have_tiles_too():
+    strip = np.swapaxes(np.tile(data.coffee()[200:232], (1, 3, 1)), 0, 1)[: TILE + 40]
+    file = inrcodec.encode(strip, quality=60)
+    assert inrcodec.inspect(file).tiles == 2
+    whole = inrcodec.decode(file)
+    assert psnr(whole, strip) > 28
+    assert np.array_equal(
+        inrcodec.decode(file, crop=(1, TILE - 9, 20, 30)), whole[TILE - 9 : TILE + 21, 1:21]
+    )
+
+
+def test_inspect(encoded, photo):
+    info = inrcodec.inspect(encoded)
+    assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 1)
+    assert (info.quality, info.quantiser_step) == (50, 32)
+    assert info.codebook == next(c.id for c in inrcodec.available_codebooks() if c.is_default)
+    assert (info.entropy, info.tiles, info.has_alpha) == ("rans", 1, False)
+    assert info.file_bytes == len(encoded)
+    assert info.bpp == 8 * len(encoded) / (256 * 192)
+    json.dumps(vars(info))
+
+
+def test_metadata_comes_back(photo):
+    file = inrcodec.encode(photo[:16, :16], icc=b"profile" * 9, exif=b"MM\0*" * 9)
+    picture = decode_picture(file)
+    assert (picture.icc, picture.exif) == (b"profile" * 9, b"MM\0*" * 9)
+    assert picture.pixels.shape == (16, 16, 3)
+    info = inrcodec.inspect(file)
+    assert info.icc_bytes > 0
+    assert info.exif_bytes > 0
+    assert decode_picture(inrcodec.encode(photo[:16, :16, 0])).pixels.shape == (16, 16, 1)
+
+
+@pytest.mark.parametrize("name", ["icc", "exif"])
+def test_metadata_that_no_decoder_would_read_is_refused(name):
+    pixels = np.zeros((8, 8), np.uint8)
+    limit = DEFAULT_LIMITS.max_metadata_bytes
+    decode_picture(inrcodec.encode(pixels, **{name: bytes(limit)}))
+    with pytest.raises(InputError, match=name.upper()):
+        inrcodec.encode(pixels, **{name: bytes(limit + 1)})
+
+
+def test_other_codebooks(photo, synthetic_path, synthetic_codebook):
+    file = inrcodec.encode(photo[:48, :48], quality=80, codebook=synthetic_path)
+    assert inrcodec.inspect(file).codebook == synthetic_codebook.id.hex()
+    with pytest.raises(CodebookNotFoundError, match=synthetic_codebook.id.hex()):
+        inrcodec.decode(file)
+    with pytest.raises(FormatError, match="needs codebook"):
+        inrcodec.decode(file, codebook="default")
+    assert psnr(inrcodec.decode(file, codebook=synthetic_path), photo[:48, :48]) > 25
+    with pytest.raises(CodebookNotFoundError, match="default"):
+        inrcodec.encode(photo, codebook="no such codebook")
+
+
+@pytest.mark.parametrize("options", [{"quality": 40}, {"bpp": 0.5}])
+def test_progress_rises_to_one(photo, options):
+    seen = []
+    inrcodec.encode(photo[:40, :40], progress=seen.append, **options)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+def test_encoding_is_deterministic(encoded, photo):
+    assert inrcodec.encode(photo) == encoded
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_an_error_of_ours(encoded, photo):
+    for call in (
+        lambda: inrcodec.encode(photo, device="cuda"),
+        lambda: inrcodec.decode(encoded, device="cuda"),
+    ):
+        with pytest.raises(EncodeError, match="CUDA"):
+            call()
