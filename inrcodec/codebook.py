@@ -102,6 +102,8 @@ def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.fl
     if len(tensors[f"{name}.mask"]) != -(-count // 8):
         raise ValueError(f"mask of {name}")
     mask = np.unpackbits(tensors[f"{name}.mask"], count=count).astype(bool)
+    if tensors[f"{name}.survivors"].shape != (np.count_nonzero(mask),):
+        raise ValueError(f"survivors of {name}")
     matrix = np.zeros(count)
     matrix[mask] = tensors[f"{name}.survivors"]
     return matrix.reshape(shape)
