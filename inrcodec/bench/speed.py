@@ -49,7 +49,7 @@ def main() -> None:
         print(f"encode {large.size / 3e6:.1f} megapixels  {time.perf_counter() - begin:.1f} s")
         code = "import sys, inrcodec; inrcodec.decode(sys.stdin.buffer.read())"
         begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], input=file, check=True)
+        subprocess.run([sys.executable, "-c", code], input=file, check=True)  # noqa: S603
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         seconds = time.perf_counter() - begin
         print(f"decode {large.size / 3e6:.1f} megapixels  {seconds:.1f} s, peak {peak:.0f} MiB")
