@@ -338,7 +338,10 @@ def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
 
 def build(options: Options, setting: Setting) -> ContextsTask:
     """Fits the photos of the setting's folder and records their symbols."""
-    tensors, _ = load_arrays(Path(options.starts))
+    try:
+        tensors, _ = load_arrays(Path(options.starts))
+    except OSError as error:
+        raise InputError(f"the starts file {options.starts} cannot be read: {error}") from error
     starts = {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
     entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
     codebook = Codebook(b"", starts, entropy, JoinStatistics().solve(), {})

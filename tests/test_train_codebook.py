@@ -1,0 +1,202 @@
+"""Training of a codebook from photos to a file that encodes, with recipes of a few seconds."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+import inrcodec
+from inrcodec.cells import BLOCK, SIZES, UNIT, boundary_indices, boundary_size, sample_indices
+from inrcodec.codebook import load_codebook
+from inrcodec.errors import InputError
+from inrcodec.fit import weight_cost
+from inrcodec.metatrain import train
+from inrcodec.metatrain.checkpoint import load_arrays
+from inrcodec.metatrain.data import load_photos
+from inrcodec.metatrain.loop import Trainer
+from inrcodec.metatrain.recipes import parse_recipe, task_module
+from inrcodec.metatrain.starts import _Cells, rate_distortion
+from inrcodec.metatrain.task import Setting
+from inrcodec.metatrain.worker import single_worker
+from inrcodec.starts import predicted_harmonics
+
+STARTS = """
+task = "starts"
+[training]
+steps = 8
+lr = 2e-3
+schedule = "cosine"
+rounds = 2
+round_steps = 4
+fraction = 0.5
+score = "adapted"
+log_every = 2
+[starts]
+hidden = 8
+modes = 2
+steps = [24.0, 60.0]
+batch = [12, 6, 4]
+anneal = 4
+"""
+CONTEXTS = """
+task = "contexts"
+[training]
+steps = 30
+lr = 4e-3
+log_every = 10
+[contexts]
+starts = "{starts}"
+rates = "{rates}"
+hidden = [6, 4]
+photos = 3
+batch = 256
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three training photos and one for validation, 96 x 128 pixels."""
+    path = tmp_path_factory.mktemp("photos") / "photos.npz"
+    crops = [data.astronaut()[:96, 100:228], data.coffee()[200:296, :128], data.chelsea()[60:156, 90:218]]
+    np.savez(path, train=np.stack(crops), val=data.astronaut()[None, 300:396, 200:328])
+    return path
+
+
+@pytest.fixture(scope="module")
+def starts_file(photos, tmp_path_factory):
+    """Result of the tiny run of start networks."""
+    return train(photos, parse_recipe("tiny-starts", STARTS), tmp_path_factory.mktemp("starts"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def codebook_file(photos, starts_file, tmp_path_factory):
+    """Result of the tiny run of contexts on them."""
+    recipe = parse_recipe("tiny-contexts", CONTEXTS.format(starts=starts_file, rates=""))
+    return train(photos, recipe, tmp_path_factory.mktemp("contexts"), device="cpu")
+
+
+def test_start_networks_are_pruned_and_exported(starts_file):
+    tensors, metadata = load_arrays(starts_file)
+    assert metadata["recipe"]["name"] == "tiny-starts"
+    assert metadata["density"] == pytest.approx(0.25, abs=0.02)
+    for size in SIZES:
+        inputs, outputs = boundary_size(size), 2 * len(predicted_harmonics(size))
+        assert tensors[f"starts.{size}.weight1"].shape == (8, inputs)
+        assert tensors[f"starts.{size}.weight3"].shape == (outputs, 8 + inputs)
+        assert tensors[f"starts.{size}.prior"].shape == (2,)
+        assert (tensors[f"starts.{size}.bias1"] != 0).all()
+    rounds = sorted(path.name for path in starts_file.parent.glob("round-*"))
+    assert rounds == [f"round-0{i}.safetensors" for i in range(3)]
+
+
+def test_a_trained_codebook_encodes(codebook_file, photo):
+    codebook = load_codebook(codebook_file)
+    assert codebook.metadata["recipe"]["name"] == "tiny-contexts"
+    small = photo[:64, :96]
+    file = inrcodec.encode(small, codebook=codebook_file)
+    assert inrcodec.inspect(file).codebook == codebook.id.hex()
+    error = np.abs(inrcodec.decode(file, codebook=codebook_file).astype(int) - small).mean()
+    assert error < 12
+    # Even minutes-old tables beat none: uniform ones would spend four bits on every magnitude.
+    assert len(file) < len(inrcodec.encode(small, codebook=codebook_file, entropy="zstd"))
+
+
+def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
+    photos, starts_file, codebook_file, tmp_path, photo
+):
+    recipe = parse_recipe("again", CONTEXTS.format(starts=starts_file, rates=codebook_file))
+    second = train(photos, recipe, tmp_path, device="cpu")
+    assert load_codebook(second).id != load_codebook(codebook_file).id
+    file = inrcodec.encode(photo[:32, :64], codebook=second)
+    assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
+
+
+@pytest.mark.parametrize("stop", [3, 9])
+def test_interrupted_training_resumes_exactly(photos, starts_file, tmp_path, stop):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    setting = Setting(str(photos), recipe.training.seed, single_worker())
+
+    class Interrupted(Exception):
+        pass
+
+    task = task_module("starts").build(recipe.options, setting)
+    loss = task.loss
+
+    def interrupted(params, mask, batch_index):
+        if batch_index == stop:
+            raise Interrupted
+        return loss(params, mask, batch_index)
+
+    task.loss = interrupted
+    trainer = Trainer(task, recipe.training, tmp_path, setting.worker, recipe.to_dict())
+    with pytest.raises(Interrupted):
+        trainer.run()
+    result = train(photos, recipe, tmp_path, resume=True, device="cpu")
+    expected, _ = load_arrays(starts_file)
+    found, _ = load_arrays(result)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert np.array_equal(found[name], tensor), name
+
+
+def test_training_lowers_the_cost(photos):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    setting = Setting(str(photos), 0, single_worker())
+    task = task_module("starts").build(recipe.options, setting)
+    params = torch.tensor(task.start().params, requires_grad=True)
+    every = torch.ones_like(params, dtype=torch.bool)
+
+    def cost():
+        with torch.no_grad():
+            return float(torch.stack([task.loss(params, every, 1000 + i)[0] for i in range(8)]).mean())
+
+    before = cost()
+    optimiser = torch.optim.Adam([params], 5e-3)
+    for index in range(40):
+        optimiser.zero_grad()
+        task.loss(params, every, index)[0].backward()
+        optimiser.step()
+    assert cost() < 0.95 * before
+    figures = task.validate(params.detach(), every)
+    assert figures.keys() == {f"{kind}{size}" for kind in ("bits", "ratio") for size in SIZES}
+
+
+def test_training_cost_is_the_encoders_estimate():
+    weights = np.linspace(0, 30, 50, dtype=np.float32)
+    cost = rate_distortion(torch.from_numpy(weights**2)).numpy()
+    assert np.allclose(cost, weight_cost(weights), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_training_cells_see_what_coded_cells_see(photos, size):
+    """Boundaries of the drawn cells are those that the codec would read in a picture of such cells."""
+    photos_in_memory = load_photos(photos, "train", torch.device("cpu"))
+    cells = _Cells(photos_in_memory, (24.0,))
+    _, height, width = 3, 96, 128
+    partition = type(cells._patterns[size]).from_splits(
+        np.full((height // BLOCK, width // BLOCK), {32: 0, 16: 1, 8: 16}[size])
+    )
+    every = np.arange(len(partition.size))
+    y, x = partition.row * UNIT // size, partition.col * UNIT // size
+    # The draws leave out the first row and column, where samples have to be replaced.
+    inner = every[(y > 0) & (x > 0)]
+    photo = np.ones(len(inner), np.int64)
+    boundary, samples = cells._indices(photo, y[inner], x[inner], size)
+    begin = height * width
+    assert np.array_equal(samples - begin, sample_indices(partition, inner, size, width))
+    expected = boundary_indices(partition, inner, size, width)
+    last = x[inner] * size + 2 * size <= width
+    assert np.array_equal((boundary - begin)[last], expected[last])
+
+
+def test_errors_of_the_recipes(photos, starts_file, tmp_path):
+    with pytest.raises(InputError, match="at least 1"):
+        parse_recipe("bad", STARTS.replace("modes = 2", "modes = 0"))
+    with pytest.raises(InputError, match="hidden"):
+        parse_recipe("bad", CONTEXTS.format(starts="a", rates="").replace("[6, 4]", "[6]"))
+    missing = parse_recipe("missing", CONTEXTS.format(starts=tmp_path / "none.safetensors", rates=""))
+    with pytest.raises(InputError, match="cannot be read"):
+        train(photos, missing, tmp_path / "out", device="cpu")
+    other = parse_recipe("maml", CONTEXTS.format(starts=starts_file.with_name("state.safetensors"), rates=""))
+    with pytest.raises(InputError, match="no network for cells"):
+        train(photos, other, tmp_path / "out", device="cpu")
