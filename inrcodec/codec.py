@@ -123,6 +123,8 @@ def encode(
         raise ValueError(f"give at most one of {', '.join(targets)}")
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError("quality must be between 1 and 100")
+    if not all(0 < value < math.inf for value in targets.values() if value is not None):
+        raise ValueError("bpp, psnr and max_bytes must be positive numbers")
     if entropy not in ("auto", "rans", "zstd") or steps < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     pixels, icc, exif = _picture_parts(image, icc, exif)
@@ -428,8 +430,12 @@ def _picture_parts(
 ) -> tuple[Pixels, bytes | None, bytes | None]:
     """(H, W, C) uint8 pixels and metadata of whatever `encode` accepts."""
     if not isinstance(image, np.ndarray):
+        from PIL import Image
+
         from inrcodec.imageio import Picture, from_pil
 
+        if not isinstance(image, Image.Image | Picture):
+            raise InputError(f"expected an array, a Pillow image or a Picture, got {type(image).__name__}")
         picture = image if isinstance(image, Picture) else from_pil(image)
         return picture.pixels, icc or picture.icc, exif or picture.exif
     pixels = image[:, :, None] if image.ndim == 2 else image

@@ -100,6 +100,9 @@ def test_other_kinds_of_pictures(photo, kind):
         np.zeros(4, np.uint8),
         np.zeros((4, 4), np.uint16),
         Image.new("F", (4, 4)),
+        "photo.png",
+        [[1, 2], [3, 4]],
+        None,
     ],
 )
 def test_what_is_no_8_bit_picture_is_refused(image):
@@ -157,6 +160,10 @@ def test_targets_out_of_reach(photo):
         {"psnr": 30.0, "max_bytes": 100},
         {"quality": 0},
         {"quality": 101},
+        {"bpp": 0.0},
+        {"bpp": float("inf")},
+        {"psnr": float("nan")},
+        {"max_bytes": -1},
         {"steps": -1},
         {"entropy": "huffman"},
         {"device": "abacus"},
