@@ -48,8 +48,8 @@ class Fit:
 def weight_cost(weights: FloatArray) -> FloatArray:
     """Estimate in bits of coding weights (in quantiser steps), distortion included.
 
-    Below half a step it is the distortion of dropping the weight; far above it grows by one bit per
-    doubling. The same function is the outer loss of meta-training.
+    Below half a step it is the distortion of dropping the weight; far above it grows by two bits per
+    doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.
     """
     squares = weights * weights
     return np.float32(EXCHANGE) * squares / (1 + np.float32(1.4) * squares) + np.log2(1 + squares / 2)
