@@ -64,8 +64,8 @@ def rate_distortion(squares: Tensor) -> Tensor:
     """Smooth cost in bits of a weight difference whose square, in quantiser steps, is given.
 
     Below half a step it is the distortion of leaving it out, 9.4 t**2 (the exchange rate of bits and
-    squared error at which a uniform quantiser of that step is best); far above it grows by one bit per
-    doubling, as a coded magnitude does.
+    squared error at which a uniform quantiser of that step is best); far above it grows by two bits per
+    doubling, as an Exp-Golomb code does.
     """
     return 9.4 * squares / (1 + 1.4 * squares) + torch.log2(1 + 0.5 * squares)
 
