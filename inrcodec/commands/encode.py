@@ -55,7 +55,7 @@ _PROGRESS_STEPS = 1000
     type=click.Choice(["auto", "rans", "zstd"]),
     default="auto",
     show_default=True,
-    help="Entropy coder; auto takes the smaller file.",
+    help="Entropy coder; auto is rans, the context coder.",
 )
 @device_option
 @force_option
