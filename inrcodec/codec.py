@@ -16,17 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from inrcodec.bitstream import TILE, Container, pack, tile_grid, unpack
-from inrcodec.cells import BLOCK
-from inrcodec.codebook import Codebook, find_codebook, load_codebook
-from inrcodec.color import FRACTION, to_pixels, to_planes
+from inrcodec.bitstream import Container, unpack
+from inrcodec.codebook import find_codebook, load_codebook
+from inrcodec.color import FRACTION
+from inrcodec.decoder import TileSource, render_region
+from inrcodec.encoder import Job, search
 from inrcodec.errors import EncodeError, FormatError, InputError, LimitError
-from inrcodec.fit import DEFAULT_STEPS, fit_tile
+from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.limits import DEFAULT_LIMITS, Limits
-from inrcodec.quantize import STEP_MAX, STEP_MIN, quality_of_step, step_of_quality
-from inrcodec.reconstruct import reconstruct
-from inrcodec.render import axis, resample
-from inrcodec.tilestream import inflate, read_tile, write_tile
+from inrcodec.quantize import quality_of_step, step_of_quality
+from inrcodec.tilestream import inflate
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,10 +33,8 @@ if TYPE_CHECKING:
     from inrcodec.imageio import Picture
 
 Pixels = npt.NDArray[np.uint8]
-Planes = npt.NDArray[np.float64]
 
 _ZSTD_LEVEL = 19
-_SEARCH_FITS = 8
 
 
 @dataclass(frozen=True)
@@ -142,89 +139,13 @@ def encode(
             if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
-    job = _Job(colour, book, steps, "rans" if entropy == "auto" else entropy, sections, xp, where)
+    job = Job(colour, book, steps, "rans" if entropy == "auto" else entropy, sections, xp, where)
     if not given or quality is not None:
         return job.run(step_of_quality(quality or 50), progress)[0]
     if psnr is not None:
-        return _search(job, lambda data, error: error >= psnr, f"{psnr} dB", progress, finest=False)
+        return search(job, lambda data, error: error >= psnr, f"{psnr} dB", progress, finest=False)
     limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
-    return _search(job, lambda data, error: len(data) <= limit, f"{limit} bytes", progress, finest=True)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Everything about an encode but the quantiser step."""
-
-    colour: Pixels
-    codebook: Codebook
-    steps: int
-    entropy: str
-    sections: dict[str, bytes]
-    xp: Any
-    device: str
-
-    def run(self, step: int, progress: Callable[[float], None] | None) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR in dB."""
-        height, width, channels = self.colour.shape
-        rows, cols = tile_grid(width, height)
-        tiles = []
-        squares = 0.0
-        for number, (y, x) in enumerate(np.ndindex(rows, cols)):
-            part = self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
-            pad = [(0, -n % BLOCK) for n in part.shape[:2]]
-            fit = fit_tile(
-                to_planes(np.pad(part, [*pad, (0, 0)], mode="edge")),
-                step, self.codebook, self.steps, self.xp, self.device,
-            )  # fmt: skip
-            tiles.append(write_tile(fit.symbols, step, self.codebook.entropy, self.entropy))
-            planes = self.codebook.joins.smooth(fit.planes, fit.symbols.partition, step)
-            decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
-            squares += float(((decoded - part) ** 2).sum())
-            if progress:
-                progress((number + 1) / (rows * cols))
-        container = Container(
-            width, height, channels == 1, step, self.codebook.id, self.entropy, tuple(tiles), self.sections
-        )
-        mean = squares / self.colour.size
-        return pack(container), 10 * math.log10(255**2 / mean) if mean else math.inf
-
-
-def _search(
-    job: _Job,
-    meets: Callable[[bytes, float], bool],
-    target: str,
-    progress: Callable[[float], None] | None,
-    finest: bool,
-) -> bytes:
-    """Bisects the quantiser step on a log scale.
-
-    Args:
-        meets: whether a file and its PSNR meet the target.
-        finest: whether finer steps leave the target (a size) or reach it (a quality).
-    """
-    low, high = STEP_MIN, STEP_MAX
-    best = None
-    for number in range(_SEARCH_FITS + 2):
-        # The two ends first: the easy one tells whether the target can be met at all.
-        step = (high if finest else low) if number == 0 else round(math.sqrt(low * high))
-        data, error = job.run(step, None)
-        good = meets(data, error)
-        if number == 0:
-            if not good:
-                raise EncodeError(f"the target of {target} is out of reach for this picture")
-        elif good == finest:
-            high = step
-        else:
-            low = step
-        if good and (best is None or (len(data) > len(best) if finest else len(data) < len(best))):
-            best = data
-        if progress:
-            progress((number + 1) / (_SEARCH_FITS + 2))
-        if high - low <= 1:
-            break
-    if best is None:
-        raise EncodeError(f"the target of {target} is out of reach for this picture")
-    return best
+    return search(job, lambda data, error: len(data) <= limit, f"{limit} bytes", progress, finest=True)
 
 
 def decode(
@@ -299,81 +220,11 @@ def _decode(
     xp, where = _backend(device)
     channels = 1 if container.grey else 3
     result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    source = _Source(container, book, xp, where)
-    _render(source, region, result[:, :, :channels])
+    source = TileSource(container, book, xp, where)
+    render_region(source, region, result[:, :, :channels])
     if "alpha" in container.sections:
         result[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
     return result
-
-
-class _Source:
-    """Decoded tiles of a file, kept only while rows of the output still need them."""
-
-    def __init__(self, container: Container, codebook: Codebook, xp: Any, device: str) -> None:
-        self._container = container
-        self._codebook = codebook
-        self._xp, self._device = xp, device
-        self._tiles: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the picture."""
-        return self._container.height, self._container.width
-
-    def _tile(self, row: int, col: int) -> npt.NDArray[np.float32]:
-        """Planes of one tile, exact integers (below 2**13, so float32 holds them)."""
-        if (row, col) not in self._tiles:
-            c = self._container
-            shape = min(TILE, c.height - row * TILE), min(TILE, c.width - col * TILE)
-            blocks = -(-shape[0] // BLOCK), -(-shape[1] // BLOCK)
-            data = c.tiles[row * tile_grid(c.width, c.height)[1] + col]
-            channels = 1 if c.grey else 3
-            symbols = read_tile(data, blocks, channels, c.step, self._codebook.entropy, c.entropy)
-            planes = reconstruct(symbols, c.step, self._codebook, self._xp, self._device)
-            if self._xp is not np:
-                planes = planes.cpu().numpy()
-            planes = self._codebook.joins.smooth(planes, symbols.partition, c.step)
-            self._tiles[row, col] = planes[:, : shape[0], : shape[1]].astype(np.float32)
-        return self._tiles[row, col]
-
-    def region(self, top: int, left: int, bottom: int, right: int) -> npt.NDArray[np.float32]:
-        """Planes of a region inside the picture; tiles above it are dropped from memory."""
-        self._tiles = {key: tile for key, tile in self._tiles.items() if (key[0] + 1) * TILE > top}
-        channels = 1 if self._container.grey else 3
-        out = np.empty((channels, bottom - top, right - left), np.float32)
-        for row in range(top // TILE, (bottom - 1) // TILE + 1):
-            for col in range(left // TILE, (right - 1) // TILE + 1):
-                y0, x0 = max(top, row * TILE), max(left, col * TILE)
-                y1, x1 = min(bottom, (row + 1) * TILE), min(right, (col + 1) * TILE)
-                part = self._tile(row, col)[
-                    :, y0 - row * TILE : y1 - row * TILE, x0 - col * TILE : x1 - col * TILE
-                ]
-                out[:, y0 - top : y1 - top, x0 - left : x1 - left] = part
-        return out
-
-
-_STRIP_PIXELS = 1 << 20
-
-
-def _render(source: _Source, region: tuple[int, int, int, int], out: Pixels) -> None:
-    """Fills `out` (H, W, C) with a region of the picture, strip by strip."""
-    x, y, width, height = region
-    rows, cols = out.shape[:2]
-    native = (cols, rows) == (width, height)
-    strip = max(1, _STRIP_PIXELS // cols)
-    col_grid = axis(x, x + width, cols)
-    for begin in range(0, rows, strip):
-        end = min(rows, begin + strip)
-        if native:
-            planes = source.region(y + begin, x, y + end, x + width)
-            out[begin:end] = to_pixels(planes.astype(np.float64))
-            continue
-        row_grid = axis(y + begin * height / rows, y + end * height / rows, end - begin)
-        row_index, col_index = row_grid.sources(source.shape[0]), col_grid.sources(source.shape[1])
-        top, left = int(row_index.min()), int(col_index.min())
-        planes = source.region(top, left, int(row_index.max()) + 1, int(col_index.max()) + 1)
-        planes = resample(planes, (row_index - top, row_grid.taps), (col_index - left, col_grid.taps))
-        out[begin:end] = to_pixels(planes.astype(np.float64))
 
 
 def decode_picture(
