@@ -47,6 +47,7 @@ lr = 4e-3
 log_every = 10
 [contexts]
 starts = "{starts}"
+trained_on = "scikit-image photos"
 rates = "{rates}"
 hidden = [6, 4]
 photos = 3

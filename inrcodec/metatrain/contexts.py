@@ -62,7 +62,6 @@ _FEATURE = 32.0
 _PRIOR_STRENGTH = 16.0
 _CHUNK = 1 << 18
 _MATRICES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
-TRAINED_ON = "photos of the folder given to the training command; see MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,7 @@ class Options:
 
     Attributes:
         starts: file of trained start networks: a result or round file of a `starts` run.
+        trained_on: the training data and its licence in words, kept in the codebook.
         rates: codebook whose tables guide the fits; empty to fit with a plain dead zone.
         hidden: widths of the two hidden layers of a context network.
         photos: training photos whose symbols are recorded, at most.
@@ -79,6 +79,7 @@ class Options:
     """
 
     starts: str
+    trained_on: str
     rates: str = ""
     hidden: tuple[int, ...] = (32, 16)
     photos: int = 240
@@ -303,7 +304,7 @@ class ContextsTask:
             logits = params[part.slices[-1]].reshape(part.shapes[-1])
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
-        return Export(codebook_tensors(self.starts, tensors, self.joins), {"trained_on": TRAINED_ON})
+        return Export(codebook_tensors(self.starts, tensors, self.joins), {"trained_on": self.options.trained_on})
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
