@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inrcodec.bench.codecs import Codec, parse_codec
 from inrcodec.bench.metrics import Pixels, psnr
@@ -53,6 +54,8 @@ class SurvivorCoder:
     siren: Siren
     preset: Preset
     device: torch.device
+    # fits by the bytes of their image: one fit serves all quantiser steps
+    _fits: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -61,12 +64,15 @@ class SurvivorCoder:
 
     def encode(self, image: Pixels, setting: float) -> bytes:
         """Fit by the paper's protocol, then code with the relative quantiser step ``setting``."""
-        side = self.preset.crop
-        targets = torch.from_numpy(image.copy()).to(self.device).reshape(1, -1, 3) / 255
-        coords = coordinates(side, side, span="signed", device=self.device)
-        steps, lr = self.preset.adam_steps, self.preset.adam_lr
-        fit = adapt(self.siren, coords, targets, optimiser="adam", steps=steps, lr=lr)
-        return encode_survivors(self.siren, fit.params[0].cpu().numpy(), setting)
+        key = image.tobytes()
+        if key not in self._fits:
+            side = self.preset.crop
+            targets = torch.from_numpy(image.copy()).to(self.device).reshape(1, -1, 3) / 255
+            coords = coordinates(side, side, span="signed", device=self.device)
+            steps, lr = self.preset.adam_steps, self.preset.adam_lr
+            fit = adapt(self.siren, coords, targets, optimiser="adam", steps=steps, lr=lr)
+            self._fits[key] = fit.params[0].cpu().numpy()
+        return encode_survivors(self.siren, self._fits[key], setting)
 
     def decode(self, data: bytes) -> Pixels:
         """The network's image in 8 bits."""
@@ -121,7 +127,7 @@ def save_rates(rates: Iterable[Rate], path: Path) -> None:
     """Write a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Rate))
+    writer.writerow(item.name for item in fields(Rate))
     writer.writerows(
         [f"{value:.4g}" if isinstance(value, float) else value for value in astuple(rate)] for rate in rates
     )
