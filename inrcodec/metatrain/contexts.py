@@ -304,7 +304,8 @@ class ContextsTask:
             logits = params[part.slices[-1]].reshape(part.shapes[-1])
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
-        return Export(codebook_tensors(self.starts, tensors, self.joins), {"trained_on": self.options.trained_on})
+        metadata = {"trained_on": self.options.trained_on}
+        return Export(codebook_tensors(self.starts, tensors, self.joins), metadata)
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
