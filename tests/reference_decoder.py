@@ -1,4 +1,4 @@
-"""A decoder of .sinr files written from FORMAT.md alone: slow, plain, and independent of inrcodec.
+"""A decoder of .sinr files after FORMAT.md: slow, plain, and sharing no code with inrcodec.
 
 Section numbers are those of FORMAT.md. Everything is Python integers and int64 arrays. It checks only what
 it needs to; it is here to show that the specification is complete, not to be fed hostile files.

@@ -1,4 +1,4 @@
-"""FORMAT.md is complete: a decoder written from it alone gives the same bytes as the library."""
+"""FORMAT.md is complete: a decoder that follows it and shares no code gives the same bytes as the library."""
 
 from pathlib import Path
 
