@@ -25,6 +25,11 @@ _QUADRANTS = ((0, 0), (0, 2), (2, 0), (2, 2))
 _Z_ORDER = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
+def uniform_splits(blocks: tuple[int, int], size: int) -> IntArray:
+    """Splits of (block rows, block columns) blocks that are all cut into cells of one size."""
+    return np.full(blocks, {32: 0, 16: 1, 8: SPLITS - 1}[size], np.int64)
+
+
 @lru_cache(maxsize=SPLITS)
 def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
     """Cells of one block in Z-order as (size, row, column), rows and columns in units of 8 samples."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, sample_indices, uniform_splits
 from inrcodec.codebook import Codebook
 from inrcodec.quantize import EXCHANGE, dead_zone
 from inrcodec.ratefit import Rate
@@ -152,7 +152,7 @@ def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
     view = np.concatenate([open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1))], 1)
     cost: dict[int, FloatArray] = {}
     for size in SIZES:
-        partition = Partition.from_splits(np.full(blocks, {32: 0, 16: 1, 8: 16}[size], np.int64))
+        partition = Partition.from_splits(uniform_splits(blocks, size))
         cells = np.arange(len(partition.size))
         boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
         best = starter.rough(size, boundary, step).best(spectra(planes, partition, cells, size))[2]

@@ -20,13 +20,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.cells import BLOCK, SIZES, Partition, boundary_indices, boundary_size, sample_indices
+from inrcodec.cells import (
+    BLOCK,
+    SIZES,
+    Partition,
+    boundary_indices,
+    boundary_size,
+    sample_indices,
+    uniform_splits,
+)
 from inrcodec.color import FRACTION, to_planes
 from inrcodec.errors import InputError
 from inrcodec.fit import open_loop
 from inrcodec.metatrain.data import Photos, load_photos
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
+from inrcodec.quantize import EXCHANGE
 from inrcodec.reconstruct import FEATURE_BITS, cosine_features
 from inrcodec.siren import Layout, evaluate, features
 from inrcodec.starts import predicted_harmonics
@@ -63,11 +72,11 @@ class Options:
 def rate_distortion(squares: Tensor) -> Tensor:
     """Smooth cost in bits of a weight difference whose square, in quantiser steps, is given.
 
-    Below half a step it is the distortion of leaving it out, 9.4 t**2 (the exchange rate of bits and
+    Below half a step it is the distortion of leaving it out, EXCHANGE * t**2 (the exchange rate of bits and
     squared error at which a uniform quantiser of that step is best); far above it grows by two bits per
     doubling, as an Exp-Golomb code does.
     """
-    return 9.4 * squares / (1 + 1.4 * squares) + torch.log2(1 + 0.5 * squares)
+    return EXCHANGE * squares / (1 + 1.4 * squares) + torch.log2(1 + 0.5 * squares)
 
 
 class _Cells:
@@ -85,7 +94,7 @@ class _Cells:
         self._sizes = sizes
         # A uniform partition of one block row by three tells every cell's availability pattern.
         self._first = {s: np.cumsum((sizes // s).prod(1)) for s in SIZES}
-        self._patterns = {s: Partition.from_splits(_uniform(s)) for s in SIZES}
+        self._patterns = {s: Partition.from_splits(uniform_splits((3, 3), s)) for s in SIZES}
 
     def draw(
         self, rng: np.random.Generator, size: int, count: int, share: slice, view: int
@@ -136,11 +145,6 @@ def _joined(planes: list[NDArray[np.float32]]) -> Tensor:
 def _taken(samples: Tensor, index: NDArray[np.int64]) -> Tensor:
     """Samples (B, n) of `_joined` as (B, 3, n) float32."""
     return samples[torch.from_numpy(index)].float().movedim(2, 1)
-
-
-def _uniform(size: int) -> NDArray[np.int64]:
-    """Splits of 3 x 3 blocks cut into cells of one size."""
-    return np.full((3, 3), {32: 0, 16: 1, 8: 16}[size], np.int64)
 
 
 @dataclass(frozen=True)
