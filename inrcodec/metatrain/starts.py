@@ -69,14 +69,34 @@ class Options:
             raise InputError("hidden, modes and the three batch sizes must be at least 1")
 
 
-def rate_distortion(squares: Tensor) -> Tensor:
-    """Smooth cost in bits of a weight difference whose square, in quantiser steps, is given.
+class _RateDistortion(torch.autograd.Function):
+    """`rate_distortion` with its derivative written out: half the passes over the largest tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor) -> Tensor:
+        squares = weights.square()
+        ctx.save_for_backward(weights, squares)
+        cost: Tensor = (squares * EXCHANGE).div_(squares * 1.4 + 1).add_((squares * 0.5).add_(1).log2_())
+        return cost
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        weights, squares = ctx.saved_tensors
+        slope = ((squares * 1.4).add_(1).square_().reciprocal_()).mul_(2 * EXCHANGE)
+        slope += (squares * 0.5).add_(1).reciprocal_().mul_(1 / math.log(2))
+        result: Tensor = slope.mul_(weights).mul_(gradient)
+        return result
+
+
+def rate_distortion(weights: Tensor) -> Tensor:
+    """Smooth cost in bits of weight differences, given in quantiser steps.
 
     Below half a step it is the distortion of leaving it out, EXCHANGE * t**2 (the exchange rate of bits and
     squared error at which a uniform quantiser of that step is best); far above it grows by two bits per
     doubling, as an Exp-Golomb code does.
     """
-    return EXCHANGE * squares / (1 + 1.4 * squares) + torch.log2(1 + 0.5 * squares)
+    cost: Tensor = _RateDistortion.apply(weights)  # type: ignore[no-untyped-call]
+    return cost
 
 
 class _Cells:
@@ -217,7 +237,7 @@ class StartsTask:
         """Cost in bits of every mode, prior included: (B, modes).
 
         Args:
-            params: the flat vector.
+            params: the part of the flat vector that belongs to the cell size.
             size: cell size.
             boundary: (B, 3, boundary_size) fixed-point samples.
             inside: (B, 3, size, size) fixed-point samples.
@@ -228,19 +248,25 @@ class StartsTask:
         centred = boundary - mean
         scale = centred.abs().mean(-1, keepdim=True) + step / 16
         x = (centred / scale).reshape(-1, boundary.shape[-1])
-        skip = params[part.skip].reshape(-1, boundary.shape[-1])
-        starts = evaluate(part.layout, params[part.network], x) + x @ skip.T
-        starts = starts.reshape(len(boundary), 3, self.options.modes, -1) * (scale[..., None] * (size / 8))
+        # One split, so that the gradient of the whole vector is put together once.
+        lengths = [s.stop - s.start for s in (part.network, part.skip, part.prior)]
+        network, skip, prior = torch.split(params, lengths)
+        starts = evaluate(part.layout, network, x) + x @ skip.reshape(-1, boundary.shape[-1]).T
+        starts = starts.reshape(len(boundary), 3, self.options.modes, -1) * (
+            scale[..., None] * (size / 8 / step)
+        )
         basis = torch.as_tensor(cosine_features(size) / 2**FEATURE_BITS, dtype=torch.float32)
         spectrum = (basis @ (inside - mean[..., None]) @ basis.T).flatten(2) / step
         low = torch.from_numpy(predicted_harmonics(size))
-        fixed = rate_distortion(spectrum**2).sum((1, 2)) - rate_distortion(spectrum[..., low] ** 2).sum(
-            (1, 2)
-        )
-        difference = spectrum[:, :, None, low] - starts / step
-        cost = rate_distortion(difference**2).sum((1, 3)) + fixed[:, None]
-        prior: Tensor = torch.log_softmax(params[part.prior], 0) / math.log(2)
-        return cost - prior
+        fixed = rate_distortion(spectrum).sum((1, 2)) - rate_distortion(spectrum[..., low]).sum((1, 2))
+        cost = rate_distortion(spectrum[:, :, None, low] - starts).sum((1, 3)) + fixed[:, None]
+        bits: Tensor = torch.log_softmax(prior, 0) / math.log(2)
+        return cost - bits
+
+    def _split(self, params: Tensor) -> dict[int, Tensor]:
+        """The part of the flat vector that belongs to each size."""
+        lengths = [part.prior.stop - part.network.start for part in self.parts.values()]
+        return dict(zip(self.parts, torch.split(params, lengths), strict=True))
 
     def _batch(self, data: _Cells, size: int, stream: int, index: int) -> tuple[Tensor, Tensor, float]:
         rng = np.random.default_rng([self.seed, stream, size, index])
@@ -256,8 +282,8 @@ class StartsTask:
         left = max(0.0, 1 - batch_index / max(1, self.options.anneal))
         temperature = 1 + (self.options.temperature - 1) * left
         losses: dict[str, Tensor] = {}
-        for size in self.parts:
-            cost = self.costs(params, size, *self._batch(self.train, size, 0, batch_index))
+        for size, part in self._split(params).items():
+            cost = self.costs(part, size, *self._batch(self.train, size, 0, batch_index))
             soft = -temperature / math.log(2) * torch.logsumexp(cost * (-math.log(2) / temperature), 1)
             losses[f"bits{size}"] = soft.mean() / (size * size)
         return torch.stack(list(losses.values())).sum(), dict(losses)
@@ -292,12 +318,12 @@ class StartsTask:
         """Per size: best mode's cost, and the same relative to starting at the boundary's mean."""
         del mask
         figures: dict[str, float] = {}
-        zero = torch.zeros_like(params)
-        for size in self.parts:
+        for size, part in self._split(params).items():
+            zero = torch.zeros_like(part)
             best = base = 0.0
             for index in range(_VALIDATION_BATCHES):
                 boundary, inside, step = self._batch(self.validation, size, 2, index)
-                best += float(self.costs(params, size, boundary, inside, step).min(1)[0].mean())
+                best += float(self.costs(part, size, boundary, inside, step).min(1)[0].mean())
                 constant = self.costs(zero, size, boundary, inside, step)[:, 0].mean()
                 base += float(constant) - math.log2(self.options.modes)
             figures[f"bits{size}"] = best / _VALIDATION_BATCHES / size**2
