@@ -25,7 +25,14 @@ from inrcodec.errors import CodebookNotFoundError, FormatError
 from inrcodec.joins import CLASSES, TAPS, JoinFilter
 from inrcodec.rans import Tables
 from inrcodec.starts import StartNetwork, predicted_harmonics
-from inrcodec.tilecoder import EXTENT_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, EntropyModel
+from inrcodec.tilecoder import (
+    EXTENT_FEATURES,
+    MAGNITUDE_FEATURES,
+    PHASE_FEATURES,
+    PHASES,
+    SPLIT_ROWS,
+    EntropyModel,
+)
 
 ID_BYTES = 4
 DEFAULT = "default"
@@ -151,12 +158,18 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
         starts = {size: _start_network(size, tensors) for size in SIZES}
         if len({network.modes for network in starts.values()}) != 1:
             raise ValueError("start networks of different numbers of modes")
+        modes = starts[SIZES[0]].modes
+        told = PHASE_FEATURES + modes
         model = EntropyModel(
             splits=_tables(tensors["splits"], SPLIT_ROWS, SPLITS),
-            modes=_tables(tensors["modes"], 9 * (starts[8].modes + 1) ** 2, starts[8].modes),
-            extents={s: _context_network(f"extents.{s}", tensors, EXTENT_FEATURES, 2 * s) for s in SIZES},
+            modes=_tables(tensors["modes"], 9 * (modes + 1) ** 2, modes),
+            phases=_tables(tensors["phases"], 27 * modes, PHASES),
+            extents={
+                s: _context_network(f"extents.{s}", tensors, EXTENT_FEATURES + told, 2 * s) for s in SIZES
+            },
             magnitudes={
-                s: _context_network(f"magnitudes.{s}", tensors, MAGNITUDE_FEATURES, MAGNITUDES) for s in SIZES
+                s: _context_network(f"magnitudes.{s}", tensors, MAGNITUDE_FEATURES + told, MAGNITUDES)
+                for s in SIZES
             },
         )
         joins = JoinFilter(tensors["joins"].astype(np.float64))

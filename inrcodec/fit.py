@@ -6,7 +6,6 @@ to cut is decided on an open-loop reconstruction, for all cells at once; modes, 
 itself are decided in closed loop, level by level, exactly as the decoder will see them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, sample_indices, uniform_splits
+from inrcodec.choice import Chooser
 from inrcodec.codebook import Codebook
-from inrcodec.quantize import EXCHANGE, dead_zone
+from inrcodec.crossplane import carried, slopes
+from inrcodec.quantize import dead_zone
 from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
+from inrcodec.starter import Starter
 from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import TileSymbols
 
@@ -30,6 +32,8 @@ DEAD_ZONE_OFFSET = 0.36
 """Rounding offset where nothing is known of the rate."""
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
+TRIALS = 4
+"""Modes, and phases, that are tried with the real rate."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,6 @@ class Fit:
 
     symbols: TileSymbols
     planes: npt.NDArray[np.float64]
-
-
-def weight_cost(weights: FloatArray) -> FloatArray:
-    """Estimate in bits of coding weights (in quantiser steps), distortion included.
-
-    Below half a step it is the distortion of dropping the weight; far above it grows by two bits per
-    doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.
-    """
-    squares = weights * weights
-    return np.float32(EXCHANGE) * squares / (1 + np.float32(1.4) * squares) + np.log2(1 + squares / 2)
 
 
 def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int) -> FloatArray:
@@ -78,73 +72,6 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     return result
 
 
-class Starter:
-    """Evaluates start networks, by far the most work of an encode, with numpy or on a torch device."""
-
-    def __init__(self, codebook: Codebook, xp: Any = np, device: str = "cpu") -> None:
-        self._xp, self._device = xp, device
-        self._networks = {s: n if xp is np else n.to(xp, device) for s, n in codebook.starts.items()}
-
-    def exact(self, size: int, boundary: npt.NDArray[np.float64], step: int) -> "_Start":
-        """Starts as the decoder will compute them, of (N, C, boundary_size) integer samples."""
-        network, xp = self._networks[size], self._xp
-        if xp is np:
-            mean, scale, features = network.look(boundary, step)
-            return _Start(size, step, network.harmonics, mean, network.starts(features, scale))
-        mean, scale, features = network.look(xp.as_tensor(boundary, device=self._device), step, xp)
-        starts = network.starts(features, scale, xp)
-        return _Start(size, step, network.harmonics, mean.cpu().numpy(), starts.cpu().numpy())
-
-    def rough(self, size: int, boundary: npt.NDArray[np.float64], step: int) -> "_Start":
-        """Starts for decisions that nothing else depends on: float32 where that is faster."""
-        if self._xp is not np:
-            return self.exact(size, boundary, step)
-        network = self._networks[size].approximate
-        mean, scale, features = network.look(boundary.astype(np.float32), step)
-        return _Start(size, step, network.harmonics, mean, network.starts(features, scale))
-
-
-@dataclass(frozen=True, eq=False)
-class _Start:
-    """Starts of some cells of one size.
-
-    Attributes:
-        size, step: of the cells.
-        harmonics: flat indices of the predicted harmonics.
-        mean: (N, C, 1) mean of the boundary.
-        starts: (N, C, modes, K) starts of every mode.
-    """
-
-    size: int
-    step: int
-    harmonics: IntArray
-    mean: npt.NDArray[np.floating[Any]]
-    starts: npt.NDArray[np.floating[Any]]
-
-    def best(self, spectrum: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
-        """The cheapest mode.
-
-        Args:
-            spectrum: (N, C, size, size) least-squares weights.
-
-        Returns:
-            (N,) modes, (N, C, size * size) weights minus the chosen start, in steps, and (N,) their cost.
-        """
-        difference = spectrum.reshape(*spectrum.shape[:2], -1).copy()
-        difference[..., 0] -= self.mean[..., 0] * self.size
-        low = difference[..., self.harmonics]
-        costs = weight_cost((low[:, :, None] - self.starts.astype(np.float32)) / np.float32(self.step)).sum(
-            (1, 3)
-        )
-        modes = costs.argmin(1)
-        every = np.arange(len(modes))
-        rest = np.ones(difference.shape[2], np.bool_)
-        rest[self.harmonics] = False
-        cost = costs[every, modes] + weight_cost(difference[..., rest] / np.float32(self.step)).sum((1, 2))
-        difference[..., self.harmonics] = low - self.starts[every, :, modes]
-        return modes, difference / np.float32(self.step), cost
-
-
 def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
     """How to cut every block: the cheapest by `weight_cost`, with starts from an open-loop reconstruction."""
     _, height, width = planes.shape
@@ -155,7 +82,7 @@ def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
         partition = Partition.from_splits(uniform_splits(blocks, size))
         cells = np.arange(len(partition.size))
         boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
-        best = starter.rough(size, boundary, step).best(spectra(planes, partition, cells, size))[2]
+        _, best = starter.rough(size, boundary, step).ranked(spectra(planes, partition, cells, size))
         grid = np.empty((height // size, width // size), np.float32)
         grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
         cost[size] = grid
@@ -188,17 +115,12 @@ def fit_tile(
     starter = Starter(codebook, xp, device)
     partition = Partition.from_splits(choose_splits(planes, step, starter))
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
-    fit = _closed_loop(partition, spectrum, step, starter, _plain)
+    rate = Rate.plain(partition, len(planes), codebook.starts[UNIT].modes)
+    fit = _closed_loop(partition, spectrum, step, starter, rate, 1)
     for _ in range(steps):
         rate = Rate.of(fit.symbols, step, codebook.entropy)
-        fit = _closed_loop(partition, spectrum, step, starter, rate.quantise)
+        fit = _closed_loop(partition, spectrum, step, starter, rate, TRIALS)
     return fit
-
-
-def _plain(size: int, place: IntArray, weights: FloatArray) -> FloatArray:
-    """Quantisation that knows nothing of the rate."""
-    del size, place
-    return dead_zone(weights, DEAD_ZONE_OFFSET)
 
 
 def _closed_loop(
@@ -206,28 +128,34 @@ def _closed_loop(
     spectrum: dict[int, FloatArray],
     step: int,
     starter: Starter,
-    quantise: Callable[[int, IntArray, FloatArray], FloatArray],
+    rate: Rate,
+    trials: int,
 ) -> Fit:
     """One pass over all cells, each seeing its neighbours as the decoder will.
 
     Args:
-        quantise: takes a size, positions among the cells of that size, and weights in steps.
+        rate: how weights are quantised, and what they cost.
+        trials: modes, and phases, per cell that are tried with it.
     """
     channels = next(iter(spectrum.values())).shape[1]
     canvas = Canvas(partition, channels)
-    modes = np.zeros(len(partition.size), np.int64)
+    modes, phases = np.zeros((2, len(partition.size)), np.int64)
     values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
     rank = partition.ranks()
     # What a decoder accepts; no picture comes near it.
     largest = WEIGHT_MAX // step
     for size, cells in partition.groups():
         place = rank[cells]
-        start = starter.exact(size, canvas.boundary(cells, size), step)
-        modes[cells], difference, _ = start.best(spectrum[size][place])
-        symbols = np.clip(quantise(size, place, difference), -largest, largest)
+        boundary = canvas.boundary(cells, size)
+        start = starter.exact(size, boundary, step)
+        slope = slopes(boundary, start.mean, step)
+        best = Chooser(rate, start, place, spectrum[size][place], slope).best(trials)
+        modes[cells], phases[cells] = best.modes, best.phases
+        symbols = np.clip(best.indices, -largest, largest)
         weights = symbols.astype(np.float64) * step
-        weights[..., start.harmonics] += start.starts[np.arange(len(cells)), :, modes[cells]]
-        shape = (len(cells), channels, size, size)
-        canvas.draw(cells, size, start.mean, weights.reshape(shape))
-        values[size][place] = symbols.reshape(shape)
-    return Fit(TileSymbols(partition, modes, values), canvas.image())
+        weights += carried(slope, weights[:, :1])
+        starts = np.zeros_like(weights)
+        starts[..., start.harmonics] = start.chosen(best.modes)
+        canvas.draw(cells, size, start.mean, starts, weights, best.phases)
+        values[size][place] = symbols.reshape(len(cells), channels, size, size)
+    return Fit(TileSymbols(partition, modes, phases, values), canvas.image())

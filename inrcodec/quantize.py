@@ -29,3 +29,13 @@ def quality_of_step(step: int) -> float:
 def dead_zone(weights: npt.NDArray[np.float32], offset: float) -> npt.NDArray[np.float32]:
     """Nearest quantiser index, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
     return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))
+
+
+def weight_cost(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Estimate in bits of coding weights (in quantiser steps), distortion included.
+
+    Below half a step it is the distortion of dropping the weight; far above it grows by two bits per
+    doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.
+    """
+    squares = weights * weights
+    return np.float32(EXCHANGE) * squares / (1 + np.float32(1.4) * squares) + np.log2(1 + squares / 2)

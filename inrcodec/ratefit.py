@@ -6,31 +6,37 @@ least bits + EXCHANGE * squared error, and every cell and channel the extent wit
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.contexts import ESCAPE, ROWS
+from inrcodec.cells import SIZES, Partition
+from inrcodec.contexts import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.quantize import EXCHANGE
 from inrcodec.rans import Tables
-from inrcodec.tilecoder import EntropyModel, TileSymbols, code_magnitudes
+from inrcodec.tilecoder import PHASES, EntropyModel, TileSymbols, code_cells, code_magnitudes, step_class
 from inrcodec.tilestream import cell_extents
 
 FloatArray = npt.NDArray[np.float32]
-
 IntArray = npt.NDArray[np.int64]
-
 
 UNLIKELY_BITS = 8.0
 """Bits of a one where the step before coded nothing."""
+PLAIN_BITS = 2.6
+"""Bits that every further quantiser step of a magnitude is taken to cost where nothing is known of the rate:
+quantisation then rounds up from 0.64."""
+PLAIN_PHASE = (1.0, 4.0)
+"""Bits of the first phase and of any other, likewise."""
 
 
 class _RowRecorder:
-    """A symbol coder that is given positions, returns the magnitudes there, and keeps the rows."""
+    """A symbol coder that is given positions, returns the symbols there, and keeps the rows."""
 
-    def __init__(self, magnitudes: IntArray) -> None:
-        self._magnitudes = magnitudes
-        self.rows = np.full(len(magnitudes), -1, np.int64)
+    def __init__(self, symbols: IntArray) -> None:
+        self._symbols = symbols
+        self.rows = np.full(len(symbols), -1, np.int64)
 
     def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None) -> IntArray:
         """See `inrcodec.rans.SymbolCoder`."""
@@ -38,7 +44,7 @@ class _RowRecorder:
         if symbols is None:
             raise ValueError("a recorder needs positions")
         self.rows[symbols] = rows
-        return self._magnitudes[symbols]
+        return self._symbols[symbols]
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,34 @@ class Rate:
     """What symbols would cost.
 
     Attributes:
-        rows: per size, (n, C, size * size) table row of every value, -1 where none was coded.
+        rows: per size, (n, C, size * size) table row of every value; where the step before coded nothing, one
+            in which a one is unlikely.
         bits: per size, (rows, MAGNITUDES) float32 code lengths, the sign included.
-        unlikely: per size, the luma row that stands for "beyond the extent so far".
+        modes: per size, (n, modes) bits of every mode.
+        phases: per size, (PHASES,) mean bits of every phase.
     """
 
     rows: dict[int, IntArray]
     bits: dict[int, FloatArray]
-    unlikely: dict[int, int]
+    modes: dict[int, FloatArray]
+    phases: dict[int, FloatArray]
+
+    @classmethod
+    def plain(cls, partition: Partition, channels: int, modes: int) -> "Rate":
+        """A rate that knows nothing: quantisation with it is rounding with a dead zone."""
+        bits = np.tile(PLAIN_BITS * np.arange(MAGNITUDES, dtype=np.float32), (2 * ROWS, 1))
+        counts = {s: len(partition.of_size(s)) for s in SIZES}
+        return cls(
+            {s: np.zeros((n, channels, s * s), np.int64) for s, n in counts.items()},
+            dict.fromkeys(SIZES, bits),
+            {s: np.zeros((n, modes), np.float32) for s, n in counts.items()},
+            dict.fromkeys(SIZES, np.array([PLAIN_PHASE[0]] + [PLAIN_PHASE[1]] * (PHASES - 1), np.float32)),
+        )
 
     @classmethod
     def of(cls, symbols: TileSymbols, step: int, model: EntropyModel) -> "Rate":
         """The rate given the symbols of the step before."""
+        partition, extents = symbols.partition, cell_extents(symbols)
         clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
         recorder = _RowRecorder(np.concatenate([m.ravel() for m in clipped.values()]))
         positions: dict[int, IntArray] = {}
@@ -65,55 +87,95 @@ class Rate:
         for size, magnitudes in clipped.items():
             positions[size] = begin + np.arange(magnitudes.size).reshape(magnitudes.shape)
             begin += magnitudes.size
-        code_magnitudes(recorder, model, symbols.partition, cell_extents(symbols), step, positions)
-        bits = {}
-        for size, network in model.magnitudes.items():
-            bits[size] = network.tables.bits.astype(np.float32)
+        code_magnitudes(recorder, model, partition, symbols.modes, symbols.phases, extents, step, positions)
+        rows, bits = {}, {}
+        for size, place in positions.items():
+            bits[size] = model.magnitudes[size].tables.bits.astype(np.float32)
             bits[size][:, 1:] += 1
+            row = recorder.rows[place].reshape(*place.shape[:2], size * size)
+            unlikely = int((bits[size][:ROWS, 1] <= UNLIKELY_BITS).argmax())
+            unknown = np.minimum(np.arange(row.shape[1]), 1) * ROWS + unlikely
+            rows[size] = np.where(row < 0, unknown[:, None], row)
+        phases = model.phases.bits.reshape(3, len(SIZES), -1, PHASES)[step_class(step)].mean(1)
         return cls(
-            {
-                s: recorder.rows[p].reshape(*p.shape[:2], p.shape[2] * p.shape[3])
-                for s, p in positions.items()
-            },
+            rows,
             bits,
-            {s: int((b[:ROWS, 1] <= UNLIKELY_BITS).argmax()) for s, b in bits.items()},
+            _mode_bits(symbols, extents, step, model),
+            dict(zip(SIZES, phases.astype(np.float32), strict=True)),
         )
 
-    def quantise(self, size: int, place: IntArray, weights: FloatArray) -> FloatArray:
+    def quantise(
+        self, size: int, place: IntArray, channels: slice, weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Quantiser indices of cells.
 
         Args:
             size: cell size.
             place: (n,) position of the cells among those of their size.
-            weights: (n, C, size * size) in quantiser steps.
+            channels: which channels.
+            weights: (n, those channels, size * size) in quantiser steps.
+
+        Returns:
+            Indices like `weights`, and (n,) bits, the distortion included.
         """
-        rows, bits = self.rows[size][place], self.bits[size]
-        unknown = np.minimum(np.arange(rows.shape[1]), 1) * ROWS + self.unlikely[size]
-        rows = np.where(rows < 0, unknown[:, None], rows)
-        absolute = np.abs(weights)
+        result = np.zeros((*weights.shape[:2], size, size), np.float32)
+        dropped = np.float32(EXCHANGE) * (weights * weights).sum((1, 2))
+        # Half a step or less is dropped anyway.
+        used = (np.abs(weights) > np.float32(0.5)).any((0, 1)) * (_order(size) + 1)
+        side = min(size, int(used.max()))
+        if not side:
+            return result.reshape(weights.shape), dropped
+        rows = _corner(self.rows[size][place][:, channels], side) * MAGNITUDES
+        bits = self.bits[size].ravel()
+        wanted = _corner(weights, side)
+        absolute = np.abs(wanted)
         floor = np.floor(absolute)
         low = np.minimum(floor, ESCAPE).astype(np.int64)
         choice = np.zeros_like(absolute)
         # Relative to dropping the weight: what is saved is negative.
         drop = np.float32(EXCHANGE) * absolute * absolute
-        best = bits[rows, 0]
+        best = bits.take(rows)
         for index, magnitude in ((low, floor), (np.minimum(low + 1, ESCAPE), floor + 1)):
             error = absolute - magnitude
-            cost = bits[rows, index] + np.float32(EXCHANGE) * error * error - drop
+            cost = bits.take(rows + index) + np.float32(EXCHANGE) * error * error - drop
             better = (cost < best) & (magnitude > 0)
             choice = np.where(better, magnitude, choice)
             best = np.where(better, cost, best)
-        total = np.cumsum(best @ _diagonals(size), axis=2)
-        extent = np.concatenate([np.zeros_like(total[:, :, :1]), total], axis=2).argmin(2)
-        keep = _order(size) < extent[:, :, None]
-        return np.where(keep, np.copysign(choice, weights), np.float32(0))
+        total = np.cumsum(best @ _diagonals(side), axis=2)
+        total = np.concatenate([np.zeros_like(total[:, :, :1]), total], axis=2)
+        keep = _order(side) < total.argmin(2)[:, :, None]
+        choice = np.where(keep, np.copysign(choice, wanted), np.float32(0))
+        result[:, :, :side, :side] = choice.reshape(*choice.shape[:2], side, side)
+        return result.reshape(weights.shape), dropped + total.min(2).sum(1)
 
 
+def _mode_bits(
+    symbols: TileSymbols, extents: IntArray, step: int, model: EntropyModel
+) -> dict[int, FloatArray]:
+    """Code lengths of modes, given the neighbours' of the step before: see `Rate`."""
+    count, channels = extents.shape
+    recorder = _RowRecorder(np.concatenate([symbols.modes, symbols.phases, extents.ravel()]))
+    every = np.arange(count * channels).reshape(count, channels)
+    positions = every[:, 0] // channels, count + every[:, 0] // channels, 2 * count + every
+    code_cells(recorder, model, symbols.partition, channels, step, positions)
+    bits = model.modes.bits.astype(np.float32)
+    return {s: bits[recorder.rows[symbols.partition.of_size(s)]] for s in SIZES}
+
+
+def _corner(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """Harmonics below `side` in both directions: (n, C, side * side) of (n, C, size * size)."""
+    size = round(values.shape[2] ** 0.5)
+    shape = values.shape[:2]
+    return values.reshape(*shape, size, size)[:, :, :side, :side].reshape(*shape, side * side)
+
+
+@lru_cache(maxsize=64)
 def _order(size: int) -> IntArray:
     """Anti-diagonal of every harmonic: (size * size,)."""
     return np.add.outer(np.arange(size), np.arange(size)).ravel()
 
 
+@lru_cache(maxsize=64)
 def _diagonals(size: int) -> FloatArray:
     """(size * size, 2 * size - 1): sums over anti-diagonals."""
     result: FloatArray = (_order(size)[:, None] == np.arange(2 * size - 1)).astype(np.float32)

@@ -1,8 +1,9 @@
 """Native-grid reconstruction: survivors in, planes out, in exact integers.
 
-Cells are visited level by level. Each takes its start from the samples around it (`starts`), adds the
-coded difference of its output weights, and evaluates the harmonic SIREN on its own sample grid. On that
-grid the network is a separable cosine sum, so two small integer matrix products do it.
+Cells are visited level by level. Each takes its start from the samples around it (`starts`) and what luma
+adds to it (`crossplane`), adds the coded difference of its output weights, and evaluates the harmonic SIREN
+on its own sample grid. On that grid the network is a separable cosine sum, so two small integer matrix
+products do it.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from inrcodec.cells import UNIT, Partition, boundary_indices, sample_indices
 from inrcodec.color import SAMPLE_MAX
+from inrcodec.crossplane import carried, slopes
 from inrcodec.tilecoder import TileSymbols
 
 if TYPE_CHECKING:
@@ -49,6 +51,23 @@ def cosine_features(size: int) -> FloatArray:
     return np.array(rows)
 
 
+@lru_cache(maxsize=8)
+def axis_features(size: int) -> FloatArray:
+    """Integer features of one axis for its three phases, like `cosine_features`: (3, harmonic, sample).
+
+    Cosines; sines that rise from the first border, sin(pi (2k + 1) (i + 1) / (2 size + 1)), for what a
+    prediction from that side leaves (the discrete sine transform of type VII; Han, Saxena, Melkote and Rose,
+    IEEE TIP 2012); and their mirror image.
+    """
+    length = 2 * size + 1
+    scale = 2**FEATURE_BITS * math.sqrt(4 / length)
+    rising = [
+        [float(round(scale * math.sin(math.pi * (2 * k + 1) * (i + 1) / length))) for i in range(size)]
+        for k in range(size)
+    ]
+    return np.stack([cosine_features(size), np.array(rising), np.array(rising)[:, ::-1]])
+
+
 class Canvas:
     """Planes under reconstruction, addressed by flat sample index.
 
@@ -63,25 +82,34 @@ class Canvas:
         self.xp = xp
         where = {} if xp is np else {"device": device}
         self.planes: Any = xp.zeros((channels, self.height * self.width + 1), dtype=xp.float64, **where)
-        self.features = {s: xp.asarray(cosine_features(s), **where) for s in (8, 16, 32)}
+        self.features = {s: xp.asarray(axis_features(s), **where) for s in (8, 16, 32)}
 
     def boundary(self, cells: IntArray, size: int) -> Any:
         """Boundary samples of cells: (N, C, boundary_size)."""
         index = boundary_indices(self.partition, cells, size, self.width)
         return self.xp.moveaxis(self.planes[:, index], 0, 1)
 
-    def draw(self, cells: IntArray, size: int, mean: Any, weights: Any) -> None:
+    def draw(
+        self, cells: IntArray, size: int, mean: Any, starts: Any, differences: Any, phases: IntArray
+    ) -> None:
         """Evaluates cells on the native grid and stores their samples.
 
         Args:
             cells: (N,) indices.
             size: their size.
             mean: (N, C, 1) fixed-point mean of the boundary.
-            weights: (N, C, size, size) output weights, fixed-point integers, vertical harmonic first.
+            starts, differences: (N, C, size * size) output weights of the cosines, and of the cell's own
+                harmonics; fixed-point integers, vertical harmonic first.
+            phases: (N,) which harmonics are a cell's own.
         """
-        xp, table = self.xp, self.features[size]
-        # |weights| <= 2**19 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
-        samples = xp.matmul(xp.matmul(table.T, weights), table)
+        xp, axes = self.xp, self.features[size]
+        shape = (*mean.shape[:2], size, size)
+        # |weights| <= 2**20 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
+        samples = xp.matmul(xp.matmul(axes[0].T, starts.reshape(shape)), axes[0])
+        for phase in np.unique(phases).tolist():
+            chosen = np.flatnonzero(phases == phase)
+            part = differences.reshape(shape)[chosen]
+            samples[chosen] += xp.matmul(xp.matmul(axes[phase // 3].T, part), axes[phase % 3])
         half = 2.0 ** (2 * FEATURE_BITS - 1)
         samples = xp.floor((samples + half) / (2 * half)).reshape(*mean.shape[:2], size * size) + mean
         samples = xp.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
@@ -119,8 +147,11 @@ def reconstruct(
         scaled[size] = weights if xp is np else xp.as_tensor(weights, device=device)
     for size, cells in partition.groups():
         network = networks[size]
-        mean, scale, features = network.look(canvas.boundary(cells, size), step, xp)
-        weights = scaled[size][rank[cells]]
-        weights[..., network.harmonics] += network.mode_starts(features, scale, symbols.modes[cells], xp)
-        canvas.draw(cells, size, mean, weights.reshape(len(cells), channels, size, size))
+        boundary = canvas.boundary(cells, size)
+        mean, scale, features = network.look(boundary, step, xp)
+        differences = scaled[size][rank[cells]]
+        differences += carried(slopes(boundary, mean, step, xp), differences[:, :1], xp)
+        starts = xp.zeros_like(differences)
+        starts[..., network.harmonics] = network.mode_starts(features, scale, symbols.modes[cells], xp)
+        canvas.draw(cells, size, mean, starts, differences, symbols.phases[cells])
     return canvas.image()

@@ -2,7 +2,8 @@
 
 1. How every block is cut, along anti-diagonals of blocks.
 2. Per level of cells: each cell's mode and, per channel, its *extent*: one more than the highest
-   anti-diagonal k + m that holds a non-zero difference (0 if there is none).
+   anti-diagonal k + m that holds a non-zero difference (0 if there is none). Between luma and chroma, the
+   phase of every cell whose luma extent is not 0; that of the others is 0.
 3. Per channel, magnitudes from high to low frequency, all cells of the tile at once: one step codes one
    anti-diagonal of all cells of one size whose extent reaches it.
 4. Signs, and the excess of escaped magnitudes, as plain bits.
@@ -24,11 +25,20 @@ from inrcodec.rans import SymbolCoder, Tables
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
+MARGIN = 3
+"""Harmonics that a context looks beyond its own."""
 BINS = 8
 """A unit's spectrum is kept in BINS x BINS frequency bins, whatever the size of the cell that covers it."""
-MAGNITUDE_FEATURES = 35
-EXTENT_FEATURES = 20
+MAGNITUDE_FEATURES = 39
+EXTENT_FEATURES = 19
+"""Features of the context networks, before those that tell the phase and the mode of the cell."""
 SPLIT_ROWS = 75
+PHASES = 9
+"""Hidden phases of a cell: 3 * vertical + horizontal, each 0 cosine, 1 sine rising from the cell's first
+border, 2 its mirror image."""
+PHASE_FEATURES = 6
+PHASE_REACH = (4, 12)
+"""Luma reaches from which the phase is coded with another table."""
 STEP_CLASSES = (24 * 16, 60 * 16)
 """Quantiser steps below the first, between them, and above: three sets of split and mode tables."""
 
@@ -40,12 +50,14 @@ class EntropyModel:
     Attributes:
         splits: SPLIT_ROWS rows over SPLITS symbols.
         modes: 9 * (modes + 1)**2 rows over the modes: step class, size, mode above, mode left.
+        phases: 27 * modes rows over PHASES symbols: step class, size, mode, class of the luma reach.
         extents: per cell size, a network whose tables have 2 * size symbols.
         magnitudes: per cell size, a network whose tables have MAGNITUDES symbols.
     """
 
     splits: Tables
     modes: Tables
+    phases: Tables
     extents: dict[int, ContextNetwork]
     magnitudes: dict[int, ContextNetwork]
 
@@ -57,12 +69,30 @@ class TileSymbols:
     Attributes:
         partition: its cells.
         modes: (N,) int64.
+        phases: (N,) int64.
         values: per size, (n, C, size, size) int64 quantised differences, vertical harmonic first.
     """
 
     partition: Partition
     modes: IntArray
+    phases: IntArray
     values: dict[int, IntArray]
+
+
+def cell_features(phases: IntArray, modes: IntArray, count: int) -> FloatArray:
+    """(n, PHASE_FEATURES + count) features that tell phases and modes, of which there are `count`, apart."""
+    kinds = np.arange(3)
+    which = (phases[:, None] // 3 == kinds, phases[:, None] % 3 == kinds, modes[:, None] == np.arange(count))
+    result: FloatArray = np.where(np.concatenate(which, axis=1), np.float32(32), np.float32(0))
+    return result
+
+
+def phase_rows(step: int, size: int, modes: IntArray, extents: IntArray, count: int) -> IntArray:
+    """Table rows of the phases of cells of one size, given their modes and luma extents."""
+    reach = extents * (BLOCK // size)
+    far = np.sum([reach >= bound for bound in PHASE_REACH], axis=0)
+    result: IntArray = ((step_class(step) * len(SIZES) + SIZES.index(size)) * count + modes) * 3 + far
+    return result
 
 
 def step_class(step: int) -> int:
@@ -134,19 +164,20 @@ def code_cells(
     partition: Partition,
     channels: int,
     step: int,
-    truth: tuple[IntArray, IntArray] | None,
-) -> tuple[IntArray, IntArray]:
-    """Codes modes and extents.
+    truth: tuple[IntArray, IntArray, IntArray] | None,
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Codes modes, phases and extents.
 
     Args:
-        truth: (N,) modes and (N, C) extents when encoding, None when decoding.
+        truth: (N,) modes, (N,) phases and (N, C) extents when encoding, None when decoding.
 
     Returns:
-        The same two arrays.
+        The same three arrays.
     """
     units = partition.owner.size
     mode_count = model.modes.cumulative.shape[1] - 1
     modes = np.zeros(len(partition.size), np.int64)
+    phases = np.zeros(len(partition.size), np.int64)
     extents = np.zeros((len(partition.size), channels), np.int64)
     mode_map = np.full(units + 1, mode_count, np.int64)
     # Extents in a common scale of BLOCK diagonals; -1 where nothing is known.
@@ -164,20 +195,26 @@ def code_cells(
         known = np.zeros((len(cells), channels), np.int64)
         for channel in range(channels):
             features = _extent_features(
-                reach[channel], left, above, near.corners[r], known[:, :channel], modes[cells], channel, step
+                reach[channel], left, above, near.corners[r], known[:, :channel], channel, step
             )
+            told = cell_features(phases[cells], modes[cells], mode_count)
+            features = np.concatenate([features, told], axis=1)
             network = model.extents[size]
             rows = network.rows(features, min(channel, 1))
-            symbols = None if truth is None else truth[1][cells, channel]
+            symbols = None if truth is None else truth[2][cells, channel]
             extents[cells, channel] = coder.code(network.tables, rows, symbols)
+            if channel == 0:
+                drawn = cells[extents[cells, 0] > 0]
+                rows = phase_rows(step, size, modes[drawn], extents[drawn, 0], mode_count)
+                phases[drawn] = coder.code(model.phases, rows, None if truth is None else truth[1][drawn])
             known[:, channel] = extents[cells, channel] * (BLOCK // size)
             reach[channel][near.own[r]] = known[:, channel, None]
-    return modes, extents
+    return modes, phases, extents
 
 
 def _extent_features(
     reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, known: IntArray,
-    modes: IntArray, channel: int, step: int,
+    channel: int, step: int,
 ) -> FloatArray:  # fmt: skip
     n = len(left)
     features = np.zeros((n, EXTENT_FEATURES), np.float32)
@@ -195,28 +232,34 @@ def _extent_features(
     features[:, 14] = 32 * (channel == 1)
     features[:, 15] = 32 * (channel == 2)
     features[:, 16] = log_step(step)
-    features[:, 17] = 32 * (modes == 0)
-    features[:, 18] = np.minimum(features[:, 0], features[:, 3])
-    features[:, 19] = 32 * ((a.max(1) == 0) & (b.max(1) == 0))
+    features[:, 17] = np.minimum(features[:, 0], features[:, 3])
+    features[:, 18] = 32 * ((a.max(1) == 0) & (b.max(1) == 0))
     return features
 
 
 class _Magnitudes:
     """Magnitudes of the cells of one size, as the walk fills them in."""
 
-    def __init__(self, partition: Partition, size: int, extents: IntArray, channels: int) -> None:
+    def __init__(self, partition: Partition, size: int, told: FloatArray, extents: IntArray) -> None:
         self.size = size
         self.near = _Neighbours(partition, size)
         self.extents = extents[self.near.cells]
-        # A margin of two zero harmonics stands for what lies beyond the highest.
-        self.side = size + 2
-        self.values = np.zeros((channels, len(self.near.cells), self.side * self.side), np.int64)
+        self.told = told[self.near.cells]
+        # A margin of zero harmonics stands for what lies beyond the lowest and the highest.
+        self.side = size + 2 * MARGIN
+        self.values = np.zeros((extents.shape[1], len(self.near.cells), self.side * self.side), np.int64)
+
+    def place(self, k: IntArray, m: IntArray) -> IntArray:
+        """Where harmonics lie in `values`."""
+        return (k + MARGIN) * self.side + m + MARGIN
 
 
 def code_magnitudes(
     coder: SymbolCoder,
     model: EntropyModel,
     partition: Partition,
+    modes: IntArray,
+    phases: IntArray,
     extents: IntArray,
     step: int,
     truth: dict[int, IntArray] | None,
@@ -224,6 +267,7 @@ def code_magnitudes(
     """Codes magnitudes, clipped at ESCAPE.
 
     Args:
+        modes, phases: (N,).
         extents: (N, C).
         truth: per size, (n, C, size, size) clipped magnitudes when encoding, None when decoding.
 
@@ -232,7 +276,8 @@ def code_magnitudes(
     """
     channels = extents.shape[1]
     units = partition.owner.size
-    sets = {s: _Magnitudes(partition, s, extents, channels) for s in SIZES}
+    told = cell_features(phases, modes, model.modes.cumulative.shape[1] - 1)
+    sets = {s: _Magnitudes(partition, s, told, extents) for s in SIZES}
     for channel in range(channels):
         # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
         # margin bins stay zero, as does the last unit, which stands for "outside".
@@ -251,7 +296,9 @@ def code_magnitudes(
                     coder, model.magnitudes[size], part, active, channel, d, spectrum, reach, step, truth
                 )
     return {
-        s: p.values.reshape(channels, len(p.near.cells), p.side, p.side)[:, :, :s, :s].swapaxes(0, 1)
+        s: p.values.reshape(channels, len(p.near.cells), p.side, p.side)[
+            :, :, MARGIN:-MARGIN, MARGIN:-MARGIN
+        ].swapaxes(0, 1)
         for s, p in sets.items()
     }
 
@@ -275,7 +322,7 @@ def _code_diagonal(
     rows = network.rows(features, min(channel, 1))
     symbols = None if truth is None else truth[size][active[:, None], channel, k, m].ravel()
     coded = coder.code(network.tables, rows, symbols).reshape(len(active), len(k))
-    part.values[channel][active[:, None], k * part.side + m] = coded
+    part.values[channel][active[:, None], part.place(k, m)] = coded
     # A unit's bin gathers per**2 magnitudes of the cell, so that it ends at their mean in sixteenths.
     per = size // BINS
     bins, place = np.unique((k // per) * (BINS + 1) + m // per, return_inverse=True)
@@ -288,19 +335,27 @@ def _code_diagonal(
 def _magnitude_features(
     part: _Magnitudes, active: IntArray, channel: int, d: int, spectrum: IntArray, reach: IntArray, step: int
 ) -> FloatArray:
-    """Features of one anti-diagonal: (cells * harmonics, MAGNITUDE_FEATURES)."""
+    """Features of one anti-diagonal: (cells * harmonics, features)."""
     size, side = part.size, part.side
     k, m = _diagonal(size, d)
     values = part.values[channel]
-    place = k * side + m
+    place = part.place(k, m)
     cell = active[:, None]
-    features = np.zeros((len(active), len(k), MAGNITUDE_FEATURES), np.float32)
+    features = np.zeros((len(active), len(k), MAGNITUDE_FEATURES + part.told.shape[1]), np.float32)
+
     # Higher frequencies of the same cell.
-    down, right, both = values[cell, place + side], values[cell, place + 1], values[cell, place + side + 1]
-    down2, right2 = values[cell, place + 2 * side], values[cell, place + 2]
-    far = values[cell, place + 2 * side + 1] + values[cell, place + side + 2]
+    def higher(dk: int, dm: int) -> IntArray:
+        result: IntArray = values[cell, place + dk * side + dm]
+        return result
+
+    down, right, both, down2, right2 = higher(1, 0), higher(0, 1), higher(1, 1), higher(2, 0), higher(0, 2)
+    far = higher(2, 1) + higher(1, 2)
     for i, value in enumerate((down, right, both, down2, right2, far, down + right + both + down2 + right2)):
         features[:, :, i] = log_magnitude(16 * value)
+    down, right, both = higher(2, -1), higher(-1, 2), higher(3, -1) + higher(-1, 3)
+    far = higher(3, 0) + higher(0, 3) + higher(2, 2) + higher(3, -2) + higher(-2, 3)
+    for i, value in enumerate((down, right, both, far)):
+        features[:, :, 35 + i] = log_magnitude(16 * value)
     # What is known of the same and the next frequency bins around.
     near = part.near.sides[active]
     per = size // BINS
@@ -321,8 +376,7 @@ def _magnitude_features(
         luma = part.values[0]
         features[:, :, 22] = log_magnitude(16 * luma[cell, place])
         ring = luma[cell, place + side] + luma[cell, place + 1]
-        ring += np.where(k > 0, luma[cell, np.maximum(place - side, 0)], 0)
-        ring += np.where(m > 0, luma[cell, np.maximum(place - 1, 0)], 0)
+        ring += luma[cell, place - side] + luma[cell, place - 1]
         features[:, :, 23] = log_magnitude(4 * ring)
         features[:, :, 24] = (part.extents[active, 0] * scale)[:, None]
     if channel == 2:
@@ -337,4 +391,5 @@ def _magnitude_features(
     features[:, :, 32] = 48 * (m == 0)
     features[:, :, 33] = 48 * (d == 0)
     features[:, :, 34] = log_step(step)
-    return features.reshape(-1, MAGNITUDE_FEATURES)
+    features[:, :, MAGNITUDE_FEATURES:] = part.told[active][:, None]
+    return features.reshape(-1, features.shape[2])

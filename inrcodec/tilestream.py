@@ -13,6 +13,7 @@ from inrcodec.errors import FormatError
 from inrcodec.rans import Decoder, Encoder
 from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import (
+    PHASES,
     EntropyModel,
     TileSymbols,
     code_cells,
@@ -72,9 +73,9 @@ def _write_rans(symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
     coder = Encoder()
     code_splits(coder, model, partition.splits.shape, step, partition.splits)
     extents = cell_extents(symbols)
-    code_cells(coder, model, partition, extents.shape[1], step, (symbols.modes, extents))
+    code_cells(coder, model, partition, extents.shape[1], step, (symbols.modes, symbols.phases, extents))
     clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
-    code_magnitudes(coder, model, partition, extents, step, clipped)
+    code_magnitudes(coder, model, partition, symbols.modes, symbols.phases, extents, step, clipped)
     plain = _plain_bits(symbols.values)
     lanes_log = max(0, min(_MAX_LANES_LOG, round(np.log2(max(1.0, coder.bits / _BITS_PER_LANE)))))
     stream = coder.finish(1 << lanes_log)
@@ -90,10 +91,11 @@ def _read_rans(
         raise FormatError("a number in the file is out of range")
     coder = Decoder(reader.take(reader.varint(reader.left)), 1 << lanes_log)
     partition = Partition.from_splits(code_splits(coder, model, blocks, step, None))
-    modes, extents = code_cells(coder, model, partition, channels, step, None)
-    magnitudes = code_magnitudes(coder, model, partition, extents, step, None)
+    modes, phases, extents = code_cells(coder, model, partition, channels, step, None)
+    magnitudes = code_magnitudes(coder, model, partition, modes, phases, extents, step, None)
     coder.finish()
-    return TileSymbols(partition, modes, _with_plain_bits(magnitudes, reader.take(reader.left)))
+    values = _with_plain_bits(magnitudes, reader.take(reader.left))
+    return TileSymbols(partition, modes, phases, values)
 
 
 def cell_extents(symbols: TileSymbols) -> IntArray:
@@ -155,12 +157,13 @@ def _split(flat: IntArray, shapes: Mapping[int, tuple[int, ...]]) -> dict[int, I
 
 
 def _write_zstd(symbols: TileSymbols) -> bytes:
-    """Splits and modes as bytes, values harmonic by harmonic in the narrowest type as byte planes."""
+    """Splits, modes and phases as bytes, values harmonic by harmonic in the narrowest type as byte planes."""
     values = [np.moveaxis(symbols.values[s], 0, -1).ravel() for s in SIZES]
     flat = np.concatenate(values)
     width = next(w for w in (1, 2, 4) if np.abs(flat).max(initial=0) < 1 << (8 * w - 1))
     planes = flat.astype(f"<i{width}").view(np.uint8).reshape(-1, width).T
-    body = symbols.partition.splits.astype(np.uint8).tobytes() + symbols.modes.astype(np.uint8).tobytes()
+    small = (symbols.partition.splits, symbols.modes, symbols.phases)
+    body = b"".join(numbers.astype(np.uint8).tobytes() for numbers in small)
     compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_content_size=False)
     return bytes([width]) + compressor.compress(body + planes.tobytes())
 
@@ -173,21 +176,24 @@ def _read_zstd(data: bytes, blocks: tuple[int, int], channels: int, model: Entro
     count = blocks[0] * blocks[1]
     samples = channels * count * BLOCK * BLOCK
     # The largest body there can be: no more is ever decompressed, whatever the frame declares.
-    largest = count * 17 + samples * width
+    largest = count * 33 + samples * width
     body = Reader(inflate(reader.take(reader.left), largest))
     splits = np.frombuffer(body.take(count), np.uint8).astype(np.int64).reshape(blocks)
     if splits.max() >= SPLITS:
         raise FormatError("a coded value is out of range")
     partition = Partition.from_splits(splits)
-    modes = np.frombuffer(body.take(len(partition.size)), np.uint8).astype(np.int64)
-    if modes.max() >= model.modes.cumulative.shape[1] - 1:
+    modes, phases = (
+        np.frombuffer(body.take(len(partition.size)), np.uint8).astype(np.int64) for _ in range(2)
+    )
+    if modes.max() >= model.modes.cumulative.shape[1] - 1 or phases.max() >= PHASES:
         raise FormatError("a coded value is out of range")
     planes = np.frombuffer(body.take(samples * width), np.uint8).reshape(width, samples)
     if body.left:
         raise FormatError("the tile has bytes left over")
     flat = np.ascontiguousarray(planes.T).view(f"<i{width}")[:, 0].astype(np.int64)
     shapes = {s: (channels, s, s, len(partition.of_size(s))) for s in SIZES}
-    return TileSymbols(partition, modes, {s: np.moveaxis(v, -1, 0) for s, v in _split(flat, shapes).items()})
+    values = {s: np.moveaxis(v, -1, 0) for s, v in _split(flat, shapes).items()}
+    return TileSymbols(partition, modes, phases, values)
 
 
 def inflate(data: bytes, largest: int) -> bytes:

@@ -80,7 +80,7 @@ def decode(data, codebook_data):
     body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
-    assert file.take(5) == b"SINR\x01", "magic or version"
+    assert file.take(5) == b"SINR\x02", "magic or version"
     flags = file.take(1)[0]
     assert flags < 32, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
@@ -118,11 +118,11 @@ def unzstd(data):
 
 
 class Cell:
-    """A cell: size in samples, first unit (y, x), n units per side; modes and extents once decoded."""
+    """A cell: size in samples, first unit (y, x), n units per side; mode, phase and extents once decoded."""
 
     def __init__(self, size, y, x):
         self.size, self.y, self.x, self.n = size, y, x, size // 8
-        self.mode, self.extents = 0, []
+        self.mode, self.phase, self.extents = 0, 0, []
 
     def units(self):
         return [(self.y + i, self.x + j) for i in range(self.n) for j in range(self.n)]
@@ -229,7 +229,7 @@ def read_rans_tile(data, block_rows, block_cols, planes, q, codebook):
     rans = Rans(tile.take(tile.varint()), lanes)
     g = (q >= 384) + (q >= 960)
     cells = Cells(read_splits(rans, block_rows, block_cols, g, codebook))
-    read_modes_and_extents(rans, cells, planes, q, g, codebook)
+    read_modes_phases_extents(rans, cells, planes, q, g, codebook)
     values = read_magnitudes(rans, cells, planes, q, codebook)
     rans.check_end()
     add_plain_bits(values, tile.rest())
@@ -253,7 +253,7 @@ def read_splits(rans, rows, cols, g, codebook):
     return splits
 
 
-def read_modes_and_extents(rans, cells, planes, q, g, codebook):
+def read_modes_phases_extents(rans, cells, planes, q, g, codebook):
     m1 = codebook.modes + 1
 
     def mode_at(y, x):
@@ -266,14 +266,33 @@ def read_modes_and_extents(rans, cells, planes, q, g, codebook):
         for cell, symbol in zip(group, rans.batch([codebook["modes"][c] for c in contexts]), strict=True):
             cell.mode = symbol
         for plane in range(planes):
-            features = [extent_features(cells, cell, plane, q) for cell in group]
+            features = [
+                extent_features(cells, cell, plane, q) + cell_features(codebook, cell) for cell in group
+            ]
             tables = [context_table(codebook, f"extents.{size}", f, plane) for f in features]
             for cell, symbol in zip(group, rans.batch(tables), strict=True):
                 cell.extents.append(symbol)
+            if plane == 0:
+                drawn = [cell for cell in group if cell.extents[0] > 0]
+                rows = []
+                for cell in drawn:
+                    reach = reach_of(cell, 0)
+                    row = (3 * g + SIZES.index(size)) * codebook.modes + cell.mode
+                    rows.append(3 * row + (reach >= 4) + (reach >= 12))
+                for cell, symbol in zip(
+                    drawn, rans.batch([codebook["phases"][r] for r in rows]), strict=True
+                ):
+                    cell.phase = symbol
 
 
 def reach_of(cell, plane):
     return cell.extents[plane] * (32 // cell.size)
+
+
+def cell_features(codebook, cell):
+    vertical, horizontal = divmod(cell.phase, 3)
+    told = [vertical == i for i in range(3)] + [horizontal == i for i in range(3)]
+    return [32 * x for x in told + [cell.mode == mode for mode in range(codebook.modes)]]
 
 
 def extent_features(cells, cell, plane, q):
@@ -281,7 +300,7 @@ def extent_features(cells, cell, plane, q):
         other = cells.at.get(unit)
         return reach_of(other, plane) if other and len(other.extents) > plane else -1
 
-    x = [0] * 20
+    x = [0] * 19
     left, above, _, _ = cell.sides()
     for i, side in ((0, left), (3, above)):
         around = [reach(unit) for unit in side]
@@ -296,9 +315,8 @@ def extent_features(cells, cell, plane, q):
         x[11 + 2 * other] = 32 * (reach_of(cell, other) == 0)
     x[14], x[15] = 32 * (plane == 1), 32 * (plane == 2)
     x[16] = round(4 * math.log2(1 + q))
-    x[17] = 32 * (cell.mode == 0)
-    x[18] = min(x[0], x[3])
-    x[19] = 32 * (x[1] == 0 and x[4] == 0)
+    x[17] = min(x[0], x[3])
+    x[18] = 32 * (x[1] == 0 and x[4] == 0)
     return x
 
 
@@ -321,8 +339,11 @@ def read_magnitudes(rans, cells, planes, q, codebook):
                     for k in range(size)
                     if 0 <= d - k < size
                 ]
-                features = [magnitude_features(cells, spectrum, plane, q, *place) for place in places]
-                tables = [context_table(codebook, f"magnitudes.{size}", f, plane) for f in features]
+                tables = []
+                for cell, array, k, m in places:
+                    features = magnitude_features(cells, spectrum, plane, q, cell, array, k, m)
+                    features += cell_features(codebook, cell)
+                    tables.append(context_table(codebook, f"magnitudes.{size}", features, plane))
                 p = size // 8
                 for (cell, array, k, m), symbol in zip(places, rans.batch(tables), strict=True):
                     array[plane, k, m] = symbol
@@ -336,12 +357,12 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     c, p, e = 32 // size, size // 8, cell.extents[plane]
 
     def symbol(of_plane, k, m):
-        return int(array[of_plane, k, m]) if k < size and m < size else 0
+        return int(array[of_plane, k, m]) if 0 <= k < size and 0 <= m < size else 0
 
     def a(dk, dm):
         return symbol(plane, k + dk, m + dm)
 
-    x = [0] * 35
+    x = [0] * 39
     higher = [a(1, 0), a(0, 1), a(1, 1), a(2, 0), a(0, 2), a(2, 1) + a(1, 2)]
     x[:7] = [lm(16 * t) for t in [*higher, sum(higher[:5])]]
     i, j = k // p, m // p
@@ -357,10 +378,9 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     x[20] = 48 * (e - d == 1)
     x[21] = e * c
     if plane > 0:
-        up = symbol(0, k - 1, m) if k else 0
-        back = symbol(0, k, m - 1) if m else 0
         x[22] = lm(16 * symbol(0, k, m))
-        x[23] = lm(4 * (symbol(0, k + 1, m) + symbol(0, k, m + 1) + up + back))
+        ring = symbol(0, k + 1, m) + symbol(0, k, m + 1) + symbol(0, k - 1, m) + symbol(0, k, m - 1)
+        x[23] = lm(4 * ring)
         x[24] = reach_of(cell, 0)
     if plane == 2:
         x[25], x[26] = lm(16 * symbol(1, k, m)), 48
@@ -368,6 +388,10 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     x[30] = lm(16 * d)
     x[31:34] = 48 * (k == 0), 48 * (m == 0), 48 * (d == 0)
     x[34] = round(4 * math.log2(1 + q))
+    x[35] = lm(16 * a(2, -1))
+    x[36] = lm(16 * a(-1, 2))
+    x[37] = lm(16 * (a(3, -1) + a(-1, 3)))
+    x[38] = lm(16 * (a(3, 0) + a(0, 3) + a(2, 2) + a(3, -2) + a(-2, 3)))
     return x
 
 
@@ -401,6 +425,8 @@ def read_zstd_tile(data, block_rows, block_cols, planes, q, codebook):
     cells = Cells([list(body.take(block_cols)) for _ in range(block_rows)])
     for cell in cells.list:
         cell.mode = body.take(1)[0]
+    for cell in cells.list:
+        cell.phase = body.take(1)[0]
     byte_planes = np.frombuffer(body.rest(), np.uint8).reshape(width, -1)
     flat = np.ascontiguousarray(byte_planes.T).view(f"<i{width}").ravel().astype(np.int64)
     values, begin = [], 0
@@ -415,6 +441,12 @@ def read_zstd_tile(data, block_rows, block_cols, planes, q, codebook):
 
 
 # ---- Section 8: reconstruction ---------------------------------------------------------------------------
+
+
+def slope(luma, chroma, q):
+    """Slope of a chroma plane on luma, from their boundaries less the means."""
+    spread = int((luma * luma).sum()) + len(luma) * max(1, (q // 4) ** 2)
+    return clip((128 * int((luma * chroma).sum()) + spread) // (2 * spread), -48, 48)
 
 
 SINE = np.array([round(256 * math.sin(2 * math.pi * i / 1024)) for i in range(1024)])
@@ -436,21 +468,40 @@ def cosines(size):
     )
 
 
+def sines(size):
+    n = 2 * size + 1
+    scale = 4096 * math.sqrt(4 / n)
+    return np.array(
+        [
+            [round(scale * math.sin(math.pi * (2 * k + 1) * (i + 1) / n)) for i in range(size)]
+            for k in range(size)
+        ]
+    )
+
+
 def reconstruct(cells, values, planes, q, codebook):
     """Samples of a tile: (planes, rows, columns)."""
     samples = np.zeros((planes, 8 * cells.rows, 8 * cells.cols), np.int64)
     value_of = {id(cell): array for cell, array in values}
-    tables = {size: cosines(size) for size in SIZES}
+    tables = {size: (cosines(size), sines(size), sines(size)[:, ::-1]) for size in SIZES}
     for group in cells.groups:
         for cell in group:
             s, y, x = cell.size, 8 * cell.y, 8 * cell.x
             low = [(k, m) for k in range(s) for m in range(s) if k + m < 16]
+            around = [boundary(samples[plane], cell) for plane in range(planes)]
+            luma = q * value_of[id(cell)][0]
             for plane in range(planes):
-                mean, start = start_of(codebook, cell, boundary(samples[plane], cell), q, len(low))
-                weight = q * value_of[id(cell)][plane]
+                mean, start = start_of(codebook, cell, around[plane], q, len(low))
+                difference = q * value_of[id(cell)][plane]
+                if plane == 0:
+                    luma_centred = around[0] - mean
+                else:
+                    difference += (slope(luma_centred, around[plane] - mean, q) * luma + 32) >> 6
+                weight = np.zeros((s, s), np.int64)
                 for (k, m), w in zip(low, start, strict=True):
-                    weight[k, m] += w
-                z = tables[s].T @ weight @ tables[s]
+                    weight[k, m] = w
+                t0, tv, th = tables[s][0], tables[s][cell.phase // 3], tables[s][cell.phase % 3]
+                z = t0.T @ weight @ t0 + tv.T @ difference @ th
                 drawn = np.clip(((z + 2**23) >> 24) + mean, -8191, 8191)
                 samples[plane, y : y + s, x : x + s] = drawn
     return samples

@@ -1,6 +1,7 @@
 """A small codebook and tiles made of integers alone, the same on every machine and for every numpy."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,15 @@ from inrcodec.contexts import MAGNITUDES, ROWS
 from inrcodec.joins import CLASSES, TAPS
 from inrcodec.rans import PRECISION
 from inrcodec.starts import predicted_harmonics
-from inrcodec.tilecoder import EXTENT_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TileSymbols
+from inrcodec.tilecoder import (
+    EXTENT_FEATURES,
+    MAGNITUDE_FEATURES,
+    PHASE_FEATURES,
+    PHASES,
+    SPLIT_ROWS,
+    TileSymbols,
+)
+from inrcodec.tilestream import cell_extents
 
 HIDDEN = 12
 MODES = 3
@@ -39,6 +48,7 @@ def codebook_tensors():
     tensors = {
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
+        "phases": frequencies("phases", 27 * MODES, PHASES),
         "joins": draw("joins", (2, CLASSES, TAPS, TAPS), -90, 90).astype(np.int16),
     }
     for size in SIZES:
@@ -50,8 +60,8 @@ def codebook_tensors():
             tensors |= pack_matrix(name, weight)
             tensors[f"starts.{size}.bias{layer}"] = draw(f"{size} bias {layer}", shape[:1], -9999, 9999)
         for kind, features, symbols in (
-            ("extents", EXTENT_FEATURES, 2 * size),
-            ("magnitudes", MAGNITUDE_FEATURES, MAGNITUDES),
+            ("extents", EXTENT_FEATURES + PHASE_FEATURES + MODES, 2 * size),
+            ("magnitudes", MAGNITUDE_FEATURES + PHASE_FEATURES + MODES, MAGNITUDES),
         ):
             prefix = f"{kind}.{size}."
             for layer, shape in {"1": (8, features), "2": (6, 8), "3": (1, 6)}.items():
@@ -81,4 +91,8 @@ def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
         reach = draw(f"{name} reach {size}", (*shape[:2], 1, 1), 0, 2 * size)
         order = np.add.outer(np.arange(size), np.arange(size))
         values[size] = value * (kept & (order < reach))
-    return TileSymbols(partition, draw(f"{name} modes", partition.size.shape, 0, MODES - 1), values)
+    modes = draw(f"{name} modes", partition.size.shape, 0, MODES - 1)
+    phases = draw(f"{name} phases", partition.size.shape, 0, PHASES - 1)
+    symbols = TileSymbols(partition, modes, phases, values)
+    # A cell without luma has no phase.
+    return replace(symbols, phases=phases * (cell_extents(symbols)[:, 0] > 0))

@@ -21,6 +21,7 @@ STEP = 200
 def assert_same(found, expected):
     assert np.array_equal(found.partition.splits, expected.partition.splits)
     assert np.array_equal(found.modes, expected.modes)
+    assert np.array_equal(found.phases, expected.phases)
     for size in SIZES:
         assert found.values[size].shape == expected.values[size].shape
         assert np.array_equal(found.values[size], expected.values[size])
@@ -54,7 +55,7 @@ def test_round_trip(synthetic_codebook, entropy, seed, blocks, channels, largest
 def test_nothing_but_zeros(synthetic_codebook, entropy, channels):
     partition = Partition.from_splits(np.zeros((1, 1), np.int64))
     values = {s: np.zeros((len(partition.of_size(s)), channels, s, s), np.int64) for s in SIZES}
-    symbols = TileSymbols(partition, np.zeros(1, np.int64), values)
+    symbols = TileSymbols(partition, np.zeros(1, np.int64), np.zeros(1, np.int64), values)
     data = round_trip(symbols, synthetic_codebook.entropy, entropy)
     assert len(data) < 40
 

@@ -6,11 +6,13 @@ import torch
 from skimage import data
 from synthetic import draw
 
-from inrcodec.cells import BLOCK, SIZES, Partition
+from inrcodec.cells import BLOCK, SIZES, Partition, uniform_splits
 from inrcodec.codebook import load_codebook
 from inrcodec.color import to_planes
-from inrcodec.fit import fit_tile, open_loop, spectra, weight_cost
-from inrcodec.quantize import EXCHANGE
+from inrcodec.contexts import ESCAPE
+from inrcodec.fit import fit_tile, open_loop, spectra
+from inrcodec.quantize import EXCHANGE, dead_zone, weight_cost
+from inrcodec.ratefit import PLAIN_BITS, Rate
 from inrcodec.reconstruct import reconstruct
 from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilestream import read_tile, write_tile
@@ -115,3 +117,25 @@ def test_weight_cost():
     assert (np.diff(cost) > 0).all()
     # One bit per doubling of a large weight, twice that in log2 of its square.
     assert cost[4] - cost[3] == pytest.approx(2 * np.log2(10), abs=0.2)
+
+
+def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
+    partition = Partition.from_splits(uniform_splits((1, 2), 16))
+    weights = np.random.default_rng(1).normal(0, 3, (8, 3, 256)).astype(np.float32)
+    weights[np.abs(np.abs(weights) % 1 - 0.64) < 0.01] = 0.3  # too close to the threshold to tell
+    rate = Rate.plain(partition, 3, 4)
+    indices, cost = rate.quantise(16, np.arange(8), slice(0, 3), weights)
+    assert np.array_equal(indices, dead_zone(weights, 0.36))
+    bits = PLAIN_BITS * np.minimum(np.abs(indices), ESCAPE) + EXCHANGE * (weights - indices) ** 2
+    assert np.allclose(cost, bits.sum((1, 2)), rtol=1e-4)
+
+
+def test_the_real_rate_knows_every_value_and_mode(trained, photo):
+    planes = to_planes(photo[:64, :96])
+    fit = fit_tile(planes, 500, trained)
+    rate = Rate.of(fit.symbols, 500, trained.entropy)
+    for size in SIZES:
+        count = len(fit.symbols.partition.of_size(size))
+        assert rate.modes[size].shape == (count, trained.starts[size].modes)
+        assert rate.rows[size].shape == (count, 3, size * size)
+        assert rate.rows[size].min(initial=0) >= 0

@@ -35,7 +35,10 @@ def random_tile(rng, blocks, channels, modes, step, density):
             1, 2**18 // step - 14, shape
         )
         values[size] = present * magnitudes * rng.choice([-1, 1], shape)
-    return TileSymbols(partition, rng.integers(0, modes, len(partition.size)), values)
+    modes, phases = (rng.integers(0, count, len(partition.size)) for count in (modes, 9))
+    for size in SIZES:
+        phases[partition.of_size(size)] *= values[size][:, 0].any((1, 2))
+    return TileSymbols(partition, modes, phases, values)
 
 
 def test_codebook_id(codebook_bytes):

@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from synthetic import tile_symbols
+from synthetic import draw, tile_symbols
 
 import inrcodec
 from inrcodec.bitstream import Container, pack
 from inrcodec.cells import SIZES, Partition
-from inrcodec.reconstruct import FEATURE_BITS, SAMPLE_MAX, Canvas, cosine_features, reconstruct
+from inrcodec.reconstruct import FEATURE_BITS, SAMPLE_MAX, Canvas, axis_features, cosine_features, reconstruct
 from inrcodec.siren import Siren, evaluate, features
 from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilestream import write_tile
@@ -35,6 +35,27 @@ def test_cosine_table_is_far_from_rounding_ties(size):
     assert min(abs(v - math.floor(v) - 0.5) for row in exact for v in row) > 1e-4
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_sine_tables_are_orthonormal_mirrored_and_far_from_rounding_ties(size):
+    length = 2 * size + 1
+    exact = [
+        [
+            2**FEATURE_BITS * math.sqrt(4 / length) * math.sin(math.pi * (2 * k + 1) * (i + 1) / length)
+            for i in range(size)
+        ]
+        for k in range(size)
+    ]
+    assert min(abs(v - math.floor(v) - 0.5) for row in exact for v in row) > 1e-2
+    tables = axis_features(size)
+    assert np.array_equal(tables[0], cosine_features(size))
+    assert tables[1].tolist() == [[round(value) for value in row] for row in exact]
+    assert np.array_equal(tables[2], tables[1][:, ::-1])
+    for table in tables:
+        assert np.abs(table @ table.T / 4**FEATURE_BITS - np.eye(size)).max() < 1e-3
+    # The first rises from a border where nothing is left of a prediction.
+    assert tables[1][0, 0] < tables[1][0, -1] / 3
+
+
 @pytest.mark.parametrize("size", [8, 16])
 def test_features_are_those_of_the_harmonic_siren(size):
     siren = Siren.harmonic(size)
@@ -54,7 +75,7 @@ def test_a_cell_is_what_the_harmonic_siren_says():
     weights[0, :, :4, :5] = np.random.default_rng(2).integers(-900, 900, (3, 4, 5))
     canvas = Canvas(Partition.from_splits(np.array([[1]])), 3)
     mean = np.array([10.0, -20.0, 30.0]).reshape(1, 3, 1)
-    canvas.draw(np.array([0]), size, mean, weights)
+    canvas.draw(np.array([0]), size, mean, weights, np.zeros_like(weights), np.array([0]))
     siren = Siren.harmonic(size)
     # The flat order of the network is horizontal harmonic first.
     output = np.moveaxis(weights[0], 1, 2).reshape(3, -1)
@@ -113,26 +134,27 @@ def test_the_largest_weights_sum_exactly(size):
             for m in range(size)
         )
         assert exact[sample, sample] == total < 2**53
-        canvas.draw(np.array([0]), size, np.zeros((1, 1, 1)), weights[None, None])
+        nothing = np.zeros((1, 1, size, size))
+        canvas.draw(np.array([0]), size, np.zeros((1, 1, 1)), weights[None, None], nothing, np.array([0]))
         assert canvas.image()[0, sample, sample] == SAMPLE_MAX
 
 
 GOLDEN = {
     1: (
-        "afa1809a0062eb8f5159f3dffd690490c6ea60ae6c8888d8a04b8f60c8ad6aae",
-        "4bf94ea0d06e6a5edfed16902fcc5e0387690df9100709ebacc30947aa8146a5",
-        "30c287186273eeeca709d779433dbe6d50537337c452488974d1f95ee1f289bf",
+        "c5750ea33107012109def9fb31c9840ae12e6a06f78d4f226530f4095246dadf",
+        "a398eb2a318652f9f095786d477c1c3bead59abb5fe1630d92485c19a284abd1",
+        "d2a2aa0ff2e680fa268d5606001e4f4af78b3480cf208d9c74ac6e853edaa69d",
     ),
     3: (
-        "581cb178e8dbc33ef621e6d82695f93b7a91065d943efa97b0718fcf9552733c",
-        "79328bc4275a610637dfb09c1676fbcc293ec9123dcd69350e0fec4a9653649d",
-        "b978847c031247025edb97beddee00b5c42161f1e35e0c91eb8dc79b58059e91",
+        "5eaa6759e0a19b6b66e3b0690f6798ecb331d8e74bc9bcbfe0da618757dbc44c",
+        "f5f9fa6b28efd0b16d22ebf656919dedbc5c212b42e2a9600718fe2fb8196681",
+        "eb66400dd6e98d088ab1380108b74e996f300486d5e354001d7271bf4cd03af9",
     ),
 }
 """Per number of channels, SHA-256 of the planes (int16) before and after joining, and of the pixels."""
 GOLDEN_FILES = {
-    1: "3ecee353f78989f53c8bbea985a940a7ba9df3a478266f1ff864ee435b7d2440",
-    3: "837cf5a4536657d022aba7453b2f79d881c56c0450746355112a6cdea22ef04f",
+    1: "79068f0fac544f9b14a1e85de67e2b7abfe05150fbc6825e6fea24bd9f14a259",
+    3: "29eeaaa4dea2f645e6683f3cb907df0dd843ac43b64060666af7294994295db2",
 }
 
 
@@ -152,3 +174,21 @@ def test_golden_hashes(synthetic_codebook, synthetic_path, channels, entropy):
     assert (sha(planes.astype("<i2")), sha(smooth.astype("<i2")), sha(pixels)) == GOLDEN[channels]
     if entropy == "rans":
         assert sha(np.frombuffer(data, np.uint8)) == GOLDEN_FILES[channels]
+
+
+def test_phases_choose_the_waves_of_either_axis():
+    """Vertical and horizontal phases, for starts that are cosines all the same."""
+    size = 8
+    tables = axis_features(size)
+    starts, differences = draw("phases", (2, 9, 1, size, size), -5000, 5000).astype(np.float64)
+    partition = Partition.from_splits(np.full((1, 3), 16))
+    cells = np.arange(9)
+    canvas = Canvas(partition, 1)
+    canvas.draw(cells, size, np.zeros((9, 1, 1)), starts, differences, cells)
+    image = canvas.image()[0]
+    for cell in range(9):
+        z = tables[0].T @ starts[cell, 0] @ tables[0]
+        z += tables[cell // 3].T @ differences[cell, 0] @ tables[cell % 3]
+        y, x = 8 * partition.row[cell], 8 * partition.col[cell]
+        expected = np.clip(np.floor((z + 2**23) / 2**24), -SAMPLE_MAX, SAMPLE_MAX)
+        assert np.array_equal(image[y : y + 8, x : x + 8], expected)

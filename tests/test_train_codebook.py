@@ -9,7 +9,6 @@ import inrcodec
 from inrcodec.cells import BLOCK, SIZES, UNIT, boundary_indices, boundary_size, sample_indices
 from inrcodec.codebook import load_codebook
 from inrcodec.errors import InputError
-from inrcodec.fit import weight_cost
 from inrcodec.metatrain import train
 from inrcodec.metatrain.adam import Moments, adam_step
 from inrcodec.metatrain.checkpoint import load_arrays
@@ -19,6 +18,7 @@ from inrcodec.metatrain.recipes import parse_recipe, task_module
 from inrcodec.metatrain.starts import _Cells, rate_distortion
 from inrcodec.metatrain.task import Setting
 from inrcodec.metatrain.worker import single_worker
+from inrcodec.quantize import weight_cost
 from inrcodec.starts import predicted_harmonics
 
 STARTS = """

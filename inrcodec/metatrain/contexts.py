@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.cells import BLOCK, SIZES, SPLITS
+from inrcodec.cells import BLOCK, SIZES, SPLITS, UNIT
 from inrcodec.codebook import Codebook, codebook_tensors, load_codebook
 from inrcodec.color import FRACTION, to_planes
 from inrcodec.contexts import (
@@ -45,6 +45,8 @@ from inrcodec.starts import StartNetwork, quantise_network
 from inrcodec.tilecoder import (
     EXTENT_FEATURES,
     MAGNITUDE_FEATURES,
+    PHASE_FEATURES,
+    PHASES,
     SPLIT_ROWS,
     EntropyModel,
     TileSymbols,
@@ -81,7 +83,7 @@ class Options:
     starts: str
     trained_on: str
     rates: str = ""
-    hidden: tuple[int, ...] = (32, 16)
+    hidden: tuple[int, ...] = (64, 32)
     photos: int = 240
     steps: tuple[float, ...] = (12.0, 220.0)
     batch: int = 4096
@@ -125,22 +127,28 @@ class Recorder:
 
     Attributes:
         model: an entropy model of uniform tables that the walk can be given.
-        splits, modes: counts of (row, symbol).
+        splits, modes, phases: counts of (row, symbol).
         extents, magnitudes: per size, what the networks saw.
     """
 
     def __init__(self, modes: int) -> None:
         self.splits = np.zeros((SPLIT_ROWS, SPLITS))
         self.modes = np.zeros((9 * (modes + 1) ** 2, modes))
+        self.phases = np.zeros((27 * modes, PHASES))
         self.extents = {s: _Record() for s in SIZES}
         self.magnitudes = {s: _Record() for s in SIZES}
         self.model = EntropyModel(
             Tables(normalised(np.ones_like(self.splits))),
             Tables(normalised(np.ones_like(self.modes))),
+            Tables(normalised(np.ones_like(self.phases))),
             {s: _RecordingNetwork(self.extents[s], 2 * s) for s in SIZES},
             {s: _RecordingNetwork(self.magnitudes[s], MAGNITUDES) for s in SIZES},
         )
-        self._homes = {id(self.model.splits): self.splits, id(self.model.modes): self.modes}
+        self._homes = {
+            id(self.model.splits): self.splits,
+            id(self.model.modes): self.modes,
+            id(self.model.phases): self.phases,
+        }
         for network in (*self.model.extents.values(), *self.model.magnitudes.values()):
             self._homes[id(network.tables)] = network.record  # type: ignore[attr-defined]
 
@@ -163,8 +171,9 @@ class Recorder:
         clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
         partition = symbols.partition
         code_splits(self, self.model, partition.splits.shape, step, partition.splits)
-        code_cells(self, self.model, partition, extents.shape[1], step, (symbols.modes, extents))
-        code_magnitudes(self, self.model, partition, extents, step, clipped)
+        modes, phases = symbols.modes, symbols.phases
+        code_cells(self, self.model, partition, extents.shape[1], step, (modes, phases, extents))
+        code_magnitudes(self, self.model, partition, modes, phases, extents, step, clipped)
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,8 @@ class ContextsTask:
     def _layout(self) -> Iterator[_Part]:
         h1, h2 = self.options.hidden
         end = 0
-        for kind, inputs in (("extents", EXTENT_FEATURES), ("magnitudes", MAGNITUDE_FEATURES)):
+        for kind, count in (("extents", EXTENT_FEATURES), ("magnitudes", MAGNITUDE_FEATURES)):
+            inputs = count + PHASE_FEATURES + self.starts[UNIT].modes
             for size, record in getattr(self.recorder, kind).items():
                 alphabet = 2 * size if kind == "extents" else MAGNITUDES
                 tables = (2 * ROWS, alphabet)
@@ -294,6 +304,7 @@ class ContextsTask:
         tensors: dict[str, NDArray[Any]] = {
             "splits": _tables(self.recorder.splits, self.recorder.splits.sum(0, keepdims=True)),
             "modes": _tables(self.recorder.modes, self.recorder.modes.sum(0, keepdims=True)),
+            "phases": _tables(self.recorder.phases, self.recorder.phases.sum(0, keepdims=True)),
         }
         for part in self.parts:
             network = _integer_network(part, params)

@@ -1,0 +1,124 @@
+"""The choice of a cell's mode and phase: by bits and distortion of what is quantised with each."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.crossplane import SLOPE_BITS
+from inrcodec.quantize import weight_cost
+from inrcodec.ratefit import Rate
+from inrcodec.reconstruct import FEATURE_BITS, axis_features
+from inrcodec.starter import CellStarts
+from inrcodec.tilecoder import PHASES
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A mode, a phase and the quantised weights for each of some cells of one size.
+
+    Attributes:
+        modes, phases: (N,).
+        indices: (N, C, size * size) quantiser indices.
+        cost: (N,) bits, distortion included.
+    """
+
+    modes: IntArray
+    phases: IntArray
+    indices: FloatArray
+    cost: FloatArray
+
+    def or_better(self, other: "Choice") -> "Choice":
+        """The cheaper choice of either, cell by cell."""
+        better = other.cost < self.cost
+        return Choice(
+            np.where(better, other.modes, self.modes),
+            np.where(better, other.phases, self.phases),
+            np.where(better[:, None, None], other.indices, self.indices),
+            np.where(better, other.cost, self.cost),
+        )
+
+
+class Chooser:
+    """Quantises cells of one size with different modes and phases."""
+
+    def __init__(
+        self,
+        rate: Rate,
+        start: CellStarts,
+        place: IntArray,
+        spectrum: FloatArray,
+        slope: npt.NDArray[np.float64],
+    ) -> None:
+        """Takes what is known of the cells.
+
+        Args:
+            rate: how weights are quantised, and what they cost.
+            start: starts of the N cells.
+            place: (N,) their positions among the cells of their size.
+            spectrum: (N, C, size, size) their least-squares weights.
+            slope: (N, C, 1) of `crossplane.slopes`.
+        """
+        self._rate, self._start, self._place = rate, start, place
+        self._spectrum, self._slope = spectrum, slope
+
+    def best(self, trials: int) -> Choice:
+        """The cheapest choice found: modes with the first phase, then phases with the cheapest mode.
+
+        Args:
+            trials: modes, and phases, that are tried per cell: the most promising by `weight_cost`.
+        """
+        ranked, _ = self._start.ranked(self._spectrum)
+        choice = self._with_mode(ranked[:, 0])
+        for modes in ranked.T[1:trials]:
+            choice = choice.or_better(self._with_mode(modes))
+        wanted = self._start.differences(self._spectrum, choice.modes).reshape(self._spectrum.shape)
+        for phases in self._promising(wanted[:, 0])[:trials]:
+            choice = choice.or_better(self._with_phase(wanted, choice.modes, phases))
+        return choice
+
+    def _with_mode(self, modes: IntArray) -> Choice:
+        wanted = self._start.differences(self._spectrum, modes)
+        return self._quantised(wanted, modes, np.zeros_like(modes))
+
+    def _promising(self, wanted: FloatArray) -> IntArray:
+        """Phases but the first by `weight_cost` of luma (N, size, size): (PHASES - 1, N)."""
+        turns, bits = phase_turns(self._start.size), self._rate.phases[self._start.size]
+        estimates = [
+            weight_cost(turns[phase // 3] @ wanted @ turns[phase % 3].T).sum((1, 2)) + bits[phase]
+            for phase in range(1, PHASES)
+        ]
+        return 1 + np.argsort(estimates, axis=0, kind="stable")
+
+    def _with_phase(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
+        turns = phase_turns(self._start.size)
+        vertical, horizontal = turns[phases // 3][:, None], turns[phases % 3][:, None]
+        turned = (vertical @ wanted @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
+        choice = self._quantised(turned.reshape(*wanted.shape[:2], -1), modes, phases)
+        # Without luma there is no phase.
+        drawn = choice.indices[:, 0].any(1)
+        return Choice(modes, phases, choice.indices, np.where(drawn, choice.cost, np.float32(np.inf)))
+
+    def _quantised(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
+        """Quantises differences (N, C, size * size), in steps; luma first, of which chroma takes over."""
+        rate, size, place = self._rate, self._start.size, self._place
+        indices, cost = rate.quantise(size, place, slice(0, 1), wanted[:, :1])
+        cost = cost + rate.modes[size][place, modes] + rate.phases[size][phases]
+        if wanted.shape[1] > 1:
+            chroma = slice(1, wanted.shape[1])
+            carry = (self._slope[:, chroma] / 2**SLOPE_BITS).astype(np.float32) * indices
+            more, extra = rate.quantise(size, place, chroma, wanted[:, chroma] - carry)
+            indices, cost = np.concatenate([indices, more], axis=1), cost + extra
+        return Choice(modes, phases, indices, cost)
+
+
+@lru_cache(maxsize=8)
+def phase_turns(size: int) -> FloatArray:
+    """Weights of the harmonics of every phase from those of the cosines, one axis: (3, size, size)."""
+    axes = axis_features(size) / 2**FEATURE_BITS
+    turns: FloatArray = (axes @ axes[0].T).astype(np.float32)
+    return turns
