@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.crossplane import SLOPE_BITS
+from inrcodec.crossplane import SLOPE_BITS, per_harmonic
 from inrcodec.quantize import weight_cost
 from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, axis_features
@@ -61,10 +61,11 @@ class Chooser:
             start: starts of the N cells.
             place: (N,) their positions among the cells of their size.
             spectrum: (N, C, size, size) their least-squares weights.
-            slope: (N, C, 1) of `crossplane.slopes`.
+            slope: (N, C, 2) of `crossplane.slopes`.
         """
         self._rate, self._start, self._place = rate, start, place
-        self._spectrum, self._slope = spectrum, slope
+        self._spectrum = spectrum
+        self._slope = (per_harmonic(slope, start.size**2) / 2**SLOPE_BITS).astype(np.float32)
 
     def best(self, trials: int) -> Choice:
         """The cheapest choice found: modes with the first phase, then phases with the cheapest mode.
@@ -110,7 +111,7 @@ class Chooser:
         cost = cost + rate.modes[size][place, modes] + rate.phases[size][phases]
         if wanted.shape[1] > 1:
             chroma = slice(1, wanted.shape[1])
-            carry = (self._slope[:, chroma] / 2**SLOPE_BITS).astype(np.float32) * indices
+            carry = self._slope[:, chroma] * indices
             more, extra = rate.quantise(size, place, chroma, wanted[:, chroma] - carry)
             indices, cost = np.concatenate([indices, more], axis=1), cost + extra
         return Choice(modes, phases, indices, cost)

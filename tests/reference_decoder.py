@@ -5,6 +5,7 @@ it needs to; it is here to show that the specification is complete, not to be fe
 """
 
 import hashlib
+import itertools
 import json
 import math
 import struct
@@ -443,10 +444,22 @@ def read_zstd_tile(data, block_rows, block_cols, planes, q, codebook):
 # ---- Section 8: reconstruction ---------------------------------------------------------------------------
 
 
-def slope(luma, chroma, q):
-    """Slope of a chroma plane on luma, from their boundaries less the means."""
-    spread = int((luma * luma).sum()) + len(luma) * max(1, (q // 4) ** 2)
+def slope(luma, chroma, noise):
+    spread = int((luma * luma).sum()) + len(luma) * max(1, noise**2)
     return clip((128 * int((luma * chroma).sum()) + spread) // (2 * spread), -48, 48)
+
+
+def slopes(luma, chroma, size, q):
+    """Slopes of a chroma plane on luma per harmonic, from their boundaries less the means."""
+    ends = np.cumsum([0, 2 * size + 2, 2 * size + 2, size, size])
+    fine = [
+        np.concatenate([np.diff(plane[a:b]) for a, b in itertools.pairwise(ends)]) for plane in (luma, chroma)
+    ]
+    low, high = slope(luma, chroma, q // 4), slope(*fine, q // 8)
+    high = 0 if low * high <= 0 else min(low, high, key=abs)
+    return np.array(
+        [[high if 2 * max(k, m) >= size else low for m in range(size)] for k in range(size)], np.int64
+    )
 
 
 SINE = np.array([round(256 * math.sin(2 * math.pi * i / 1024)) for i in range(1024)])
@@ -496,7 +509,8 @@ def reconstruct(cells, values, planes, q, codebook):
                 if plane == 0:
                     luma_centred = around[0] - mean
                 else:
-                    difference += (slope(luma_centred, around[plane] - mean, q) * luma + 32) >> 6
+                    chroma_centred = around[plane] - mean
+                    difference += (slopes(luma_centred, chroma_centred, s, q) * luma + 32) >> 6
                 weight = np.zeros((s, s), np.int64)
                 for (k, m), w in zip(low, start, strict=True):
                     weight[k, m] = w

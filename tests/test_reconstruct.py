@@ -146,9 +146,9 @@ GOLDEN = {
         "d2a2aa0ff2e680fa268d5606001e4f4af78b3480cf208d9c74ac6e853edaa69d",
     ),
     3: (
-        "5eaa6759e0a19b6b66e3b0690f6798ecb331d8e74bc9bcbfe0da618757dbc44c",
-        "f5f9fa6b28efd0b16d22ebf656919dedbc5c212b42e2a9600718fe2fb8196681",
-        "eb66400dd6e98d088ab1380108b74e996f300486d5e354001d7271bf4cd03af9",
+        "201a631a7b9edfc26df28b1ac03a24068a8b065247e2bda258b42fcf85179533",
+        "906289c4bb17ae372d590310946846c6a5d599d9b9839c45b5dd52790a74b129",
+        "1aa52980e18f715b20699a24e8f39027b86873146c8966b4ad60cd2a38447031",
     ),
 }
 """Per number of channels, SHA-256 of the planes (int16) before and after joining, and of the pixels."""
