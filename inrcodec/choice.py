@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from inrcodec.crossplane import SLOPE_BITS, per_harmonic
 from inrcodec.quantize import weight_cost
-from inrcodec.ratefit import Rate
+from inrcodec.ratefit import CellRate
 from inrcodec.reconstruct import FEATURE_BITS, axis_features
 from inrcodec.starter import CellStarts
 from inrcodec.tilecoder import PHASES
@@ -48,9 +48,8 @@ class Chooser:
 
     def __init__(
         self,
-        rate: Rate,
+        rate: CellRate,
         start: CellStarts,
-        place: IntArray,
         spectrum: FloatArray,
         slope: npt.NDArray[np.float64],
     ) -> None:
@@ -59,12 +58,11 @@ class Chooser:
         Args:
             rate: how weights are quantised, and what they cost.
             start: starts of the N cells.
-            place: (N,) their positions among the cells of their size.
             spectrum: (N, C, size, size) their least-squares weights.
             slope: (N, C, 2) of `crossplane.slopes`.
         """
-        self._rate, self._start, self._place = rate, start, place
-        self._spectrum = spectrum
+        self._rate, self._start = rate, start
+        self._weights = start.centred(spectrum)
         self._slope = (per_harmonic(slope, start.size**2) / 2**SLOPE_BITS).astype(np.float32)
 
     def best(self, trials: int) -> Choice:
@@ -73,22 +71,24 @@ class Chooser:
         Args:
             trials: modes, and phases, that are tried per cell: the most promising by `weight_cost`.
         """
-        ranked, _ = self._start.ranked(self._spectrum)
+        ranked, _ = self._start.ranked(self._weights)
         choice = self._with_mode(ranked[:, 0])
         for modes in ranked.T[1:trials]:
             choice = choice.or_better(self._with_mode(modes))
-        wanted = self._start.differences(self._spectrum, choice.modes).reshape(self._spectrum.shape)
+        size = self._start.size
+        wanted = self._start.differences(self._weights, choice.modes)
+        wanted = wanted.reshape(*wanted.shape[:2], size, size)
         for phases in self._promising(wanted[:, 0])[:trials]:
             choice = choice.or_better(self._with_phase(wanted, choice.modes, phases))
         return choice
 
     def _with_mode(self, modes: IntArray) -> Choice:
-        wanted = self._start.differences(self._spectrum, modes)
+        wanted = self._start.differences(self._weights, modes)
         return self._quantised(wanted, modes, np.zeros_like(modes))
 
     def _promising(self, wanted: FloatArray) -> IntArray:
         """Phases but the first by `weight_cost` of luma (N, size, size): (PHASES - 1, N)."""
-        turns, bits = phase_turns(self._start.size), self._rate.phases[self._start.size]
+        turns, bits = phase_turns(self._start.size), self._rate.phases
         estimates = [
             weight_cost(turns[phase // 3] @ wanted @ turns[phase % 3].T).sum((1, 2)) + bits[phase]
             for phase in range(1, PHASES)
@@ -106,13 +106,13 @@ class Chooser:
 
     def _quantised(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
         """Quantises differences (N, C, size * size), in steps; luma first, of which chroma takes over."""
-        rate, size, place = self._rate, self._start.size, self._place
-        indices, cost = rate.quantise(size, place, slice(0, 1), wanted[:, :1])
-        cost = cost + rate.modes[size][place, modes] + rate.phases[size][phases]
+        rate = self._rate
+        indices, cost = rate.quantise(slice(0, 1), wanted[:, :1])
+        cost = cost + rate.modes[np.arange(len(modes)), modes] + rate.phases[phases]
         if wanted.shape[1] > 1:
             chroma = slice(1, wanted.shape[1])
             carry = self._slope[:, chroma] * indices
-            more, extra = rate.quantise(size, place, chroma, wanted[:, chroma] - carry)
+            more, extra = rate.quantise(chroma, wanted[:, chroma] - carry)
             indices, cost = np.concatenate([indices, more], axis=1), cost + extra
         return Choice(modes, phases, indices, cost)
 

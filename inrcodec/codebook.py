@@ -19,20 +19,13 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from inrcodec.cells import SIZES, SPLITS, boundary_size
+from inrcodec.cells import SIZES, boundary_size
 from inrcodec.contexts import MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.errors import CodebookNotFoundError, FormatError
 from inrcodec.joins import CLASSES, TAPS, JoinFilter
 from inrcodec.rans import Tables
 from inrcodec.starts import StartNetwork, predicted_harmonics
-from inrcodec.tilecoder import (
-    EXTENT_FEATURES,
-    MAGNITUDE_FEATURES,
-    PHASE_FEATURES,
-    PHASES,
-    SPLIT_ROWS,
-    EntropyModel,
-)
+from inrcodec.tilecoder import EntropyModel, feature_counts, table_shapes
 
 ID_BYTES = 4
 DEFAULT = "default"
@@ -159,16 +152,12 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
         if len({network.modes for network in starts.values()}) != 1:
             raise ValueError("start networks of different numbers of modes")
         modes = starts[SIZES[0]].modes
-        told = PHASE_FEATURES + modes
+        inputs = feature_counts(modes)
         model = EntropyModel(
-            splits=_tables(tensors["splits"], SPLIT_ROWS, SPLITS),
-            modes=_tables(tensors["modes"], 9 * (modes + 1) ** 2, modes),
-            phases=_tables(tensors["phases"], 27 * modes, PHASES),
-            extents={
-                s: _context_network(f"extents.{s}", tensors, EXTENT_FEATURES + told, 2 * s) for s in SIZES
-            },
+            **{name: _tables(tensors[name], *shape) for name, shape in table_shapes(modes).items()},
+            extents={s: _context_network(f"extents.{s}", tensors, inputs["extents"], 2 * s) for s in SIZES},
             magnitudes={
-                s: _context_network(f"magnitudes.{s}", tensors, MAGNITUDE_FEATURES + told, MAGNITUDES)
+                s: _context_network(f"magnitudes.{s}", tensors, inputs["magnitudes"], MAGNITUDES)
                 for s in SIZES
             },
         )

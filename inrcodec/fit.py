@@ -29,7 +29,7 @@ IntArray = npt.NDArray[np.int64]
 DEFAULT_STEPS = 1
 """Fine-tuning steps after the closed-form one."""
 DEAD_ZONE_OFFSET = 0.36
-"""Rounding offset where nothing is known of the rate."""
+"""Rounding offset of the open-loop reconstruction; `ratefit.PLAIN_BITS` rounds alike."""
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
 TRIALS = 4
@@ -82,7 +82,8 @@ def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
         partition = Partition.from_splits(uniform_splits(blocks, size))
         cells = np.arange(len(partition.size))
         boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
-        _, best = starter.rough(size, boundary, step).ranked(spectra(planes, partition, cells, size))
+        start = starter.rough(size, boundary, step)
+        _, best = start.ranked(start.centred(spectra(planes, partition, cells, size)))
         grid = np.empty((height // size, width // size), np.float32)
         grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
         cost[size] = grid
@@ -149,7 +150,7 @@ def _closed_loop(
         boundary = canvas.boundary(cells, size)
         start = starter.exact(size, boundary, step)
         slope = slopes(boundary, start.mean, step)
-        best = Chooser(rate, start, place, spectrum[size][place], slope).best(trials)
+        best = Chooser(rate.of_cells(size, place), start, spectrum[size][place], slope).best(trials)
         modes[cells], phases[cells] = best.modes, best.phases
         symbols = np.clip(best.indices, -largest, largest)
         weights = symbols.astype(np.float64) * step

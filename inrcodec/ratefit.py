@@ -16,7 +16,15 @@ from inrcodec.cells import SIZES, Partition
 from inrcodec.contexts import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.quantize import EXCHANGE
 from inrcodec.rans import Tables
-from inrcodec.tilecoder import PHASES, EntropyModel, TileSymbols, code_cells, code_magnitudes, step_class
+from inrcodec.tilecoder import (
+    PHASES,
+    STEP_CLASSES,
+    EntropyModel,
+    TileSymbols,
+    code_magnitudes,
+    mode_rows,
+    step_class,
+)
 from inrcodec.tilestream import cell_extents
 
 FloatArray = npt.NDArray[np.float32]
@@ -96,28 +104,46 @@ class Rate:
             unlikely = int((bits[size][:ROWS, 1] <= UNLIKELY_BITS).argmax())
             unknown = np.minimum(np.arange(row.shape[1]), 1) * ROWS + unlikely
             rows[size] = np.where(row < 0, unknown[:, None], row)
-        phases = model.phases.bits.reshape(3, len(SIZES), -1, PHASES)[step_class(step)].mean(1)
+        phases = model.phases.bits.reshape(len(STEP_CLASSES) + 1, len(SIZES), -1, PHASES)
         return cls(
             rows,
             bits,
-            _mode_bits(symbols, extents, step, model),
-            dict(zip(SIZES, phases.astype(np.float32), strict=True)),
+            _mode_bits(symbols, step, model),
+            dict(zip(SIZES, phases[step_class(step)].mean(1).astype(np.float32), strict=True)),
         )
 
-    def quantise(
-        self, size: int, place: IntArray, channels: slice, weights: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Quantiser indices of cells.
+    def of_cells(self, size: int, place: IntArray) -> "CellRate":
+        """The rate of some cells of one size, given their positions (n,) among those of that size."""
+        return CellRate(self.rows[size][place], self.bits[size], self.modes[size][place], self.phases[size])
+
+
+@dataclass(frozen=True)
+class CellRate:
+    """What symbols of some cells of one size would cost: see `Rate`.
+
+    Attributes:
+        rows: (n, C, size * size).
+        bits: (rows, MAGNITUDES).
+        modes: (n, modes).
+        phases: (PHASES,).
+    """
+
+    rows: IntArray
+    bits: FloatArray
+    modes: FloatArray
+    phases: FloatArray
+
+    def quantise(self, channels: slice, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Quantiser indices.
 
         Args:
-            size: cell size.
-            place: (n,) position of the cells among those of their size.
             channels: which channels.
             weights: (n, those channels, size * size) in quantiser steps.
 
         Returns:
             Indices like `weights`, and (n,) bits, the distortion included.
         """
+        size = round(weights.shape[2] ** 0.5)
         result = np.zeros((*weights.shape[:2], size, size), np.float32)
         dropped = np.float32(EXCHANGE) * (weights * weights).sum((1, 2))
         # Half a step or less is dropped anyway.
@@ -125,8 +151,8 @@ class Rate:
         side = min(size, int(used.max()))
         if not side:
             return result.reshape(weights.shape), dropped
-        rows = _corner(self.rows[size][place][:, channels], side) * MAGNITUDES
-        bits = self.bits[size].ravel()
+        rows = _corner(self.rows[:, channels], side) * MAGNITUDES
+        bits = self.bits.ravel()
         wanted = _corner(weights, side)
         absolute = np.abs(wanted)
         floor = np.floor(absolute)
@@ -149,17 +175,17 @@ class Rate:
         return result.reshape(weights.shape), dropped + total.min(2).sum(1)
 
 
-def _mode_bits(
-    symbols: TileSymbols, extents: IntArray, step: int, model: EntropyModel
-) -> dict[int, FloatArray]:
+def _mode_bits(symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, FloatArray]:
     """Code lengths of modes, given the neighbours' of the step before: see `Rate`."""
-    count, channels = extents.shape
-    recorder = _RowRecorder(np.concatenate([symbols.modes, symbols.phases, extents.ravel()]))
-    every = np.arange(count * channels).reshape(count, channels)
-    positions = every[:, 0] // channels, count + every[:, 0] // channels, 2 * count + every
-    code_cells(recorder, model, symbols.partition, channels, step, positions)
+    partition, count = symbols.partition, model.mode_count
+    around = np.pad(symbols.modes[partition.owner], ((1, 0), (1, 0)), constant_values=count)
     bits = model.modes.bits.astype(np.float32)
-    return {s: bits[recorder.rows[symbols.partition.of_size(s)]] for s in SIZES}
+    result = {}
+    for size in SIZES:
+        cells = partition.of_size(size)
+        row, col = partition.row[cells], partition.col[cells]
+        result[size] = bits[mode_rows(step, size, around[row, col + 1], around[row + 1, col], count)]
+    return result
 
 
 def _corner(values: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:

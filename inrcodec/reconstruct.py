@@ -2,8 +2,8 @@
 
 Cells are visited level by level. Each takes its start from the samples around it (`starts`) and what luma
 adds to it (`crossplane`), adds the coded difference of its output weights, and evaluates the harmonic SIREN
-on its own sample grid. On that grid the network is a separable cosine sum, so two small integer matrix
-products do it.
+on its own sample grid. On that grid the network is a separable sum of cosines or sines, so small integer
+matrix products do it.
 """
 
 import math

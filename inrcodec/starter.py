@@ -56,29 +56,34 @@ class CellStarts:
     mean: npt.NDArray[np.floating[Any]]
     starts: npt.NDArray[np.floating[Any]]
 
-    def ranked(self, spectrum: FloatArray) -> tuple[IntArray, FloatArray]:
+    def centred(self, spectrum: FloatArray) -> FloatArray:
+        """Weights (N, C, size, size) less the boundary's mean: (N, C, size * size)."""
+        result = spectrum.reshape(*spectrum.shape[:2], -1).copy()
+        result[..., 0] -= self.mean[..., 0] * self.size
+        return result
+
+    def ranked(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         """Modes by `weight_cost`.
 
         Args:
-            spectrum: (N, C, size, size) least-squares weights.
+            weights: (N, C, size * size) of `centred`.
 
         Returns:
             (N, modes) modes, the cheapest first, and (N,) the cost of the cheapest.
         """
-        difference = self._centred(spectrum)
-        low = difference[..., self.harmonics]
+        low = weights[..., self.harmonics]
         costs = weight_cost((low[:, :, None] - self.starts.astype(np.float32)) / np.float32(self.step)).sum(
             (1, 3)
         )
-        rest = np.ones(difference.shape[2], np.bool_)
+        rest = np.ones(weights.shape[2], np.bool_)
         rest[self.harmonics] = False
         modes = costs.argsort(1, kind="stable")
-        cost = costs.min(1) + weight_cost(difference[..., rest] / np.float32(self.step)).sum((1, 2))
+        cost = costs.min(1) + weight_cost(weights[..., rest] / np.float32(self.step)).sum((1, 2))
         return modes, cost
 
-    def differences(self, spectrum: FloatArray, modes: IntArray) -> FloatArray:
-        """Weights minus the starts of given modes, (N,): (N, C, size * size) in steps."""
-        difference = self._centred(spectrum)
+    def differences(self, weights: FloatArray, modes: IntArray) -> FloatArray:
+        """Weights of `centred` minus the starts of given modes, (N,): (N, C, size * size) in steps."""
+        difference = weights.copy()
         difference[..., self.harmonics] -= self.chosen(modes)
         return difference / np.float32(self.step)
 
@@ -86,8 +91,3 @@ class CellStarts:
         """Starts of given modes: (N, C, K)."""
         starts: npt.NDArray[np.floating[Any]] = self.starts[np.arange(len(modes)), :, modes]
         return starts
-
-    def _centred(self, spectrum: FloatArray) -> FloatArray:
-        difference = spectrum.reshape(*spectrum.shape[:2], -1).copy()
-        difference[..., 0] -= self.mean[..., 0] * self.size
-        return difference

@@ -49,8 +49,8 @@ class EntropyModel:
 
     Attributes:
         splits: SPLIT_ROWS rows over SPLITS symbols.
-        modes: 9 * (modes + 1)**2 rows over the modes: step class, size, mode above, mode left.
-        phases: 27 * modes rows over PHASES symbols: step class, size, mode, class of the luma reach.
+        modes: rows of `mode_rows` over the modes.
+        phases: rows of `phase_rows` over PHASES symbols.
         extents: per cell size, a network whose tables have 2 * size symbols.
         magnitudes: per cell size, a network whose tables have MAGNITUDES symbols.
     """
@@ -60,6 +60,11 @@ class EntropyModel:
     phases: Tables
     extents: dict[int, ContextNetwork]
     magnitudes: dict[int, ContextNetwork]
+
+    @property
+    def mode_count(self) -> int:
+        """Number of modes."""
+        return int(self.modes.cumulative.shape[1]) - 1
 
 
 @dataclass(frozen=True)
@@ -87,17 +92,47 @@ def cell_features(phases: IntArray, modes: IntArray, count: int) -> FloatArray:
     return result
 
 
-def phase_rows(step: int, size: int, modes: IntArray, extents: IntArray, count: int) -> IntArray:
-    """Table rows of the phases of cells of one size, given their modes and luma extents."""
-    reach = extents * (BLOCK // size)
-    far = np.sum([reach >= bound for bound in PHASE_REACH], axis=0)
-    result: IntArray = ((step_class(step) * len(SIZES) + SIZES.index(size)) * count + modes) * 3 + far
-    return result
-
-
 def step_class(step: int) -> int:
-    """Which set of split and mode tables serves a quantiser step."""
+    """Which set of split, mode and phase tables serves a quantiser step."""
     return sum(step >= bound for bound in STEP_CLASSES)
+
+
+def _cell_class(step: int, size: int) -> int:
+    """Which set of mode and phase tables serves a quantiser step and a cell size."""
+    return step_class(step) * len(SIZES) + SIZES.index(size)
+
+
+def mode_rows(step: int, size: int, above: IntArray, left: IntArray, count: int) -> IntArray:
+    """Table rows of the modes of cells of one size, given those of their first neighbours above and left.
+
+    Args:
+        above, left: (n,) modes; `count` outside the tile.
+        count: number of modes.
+    """
+    return (_cell_class(step, size) * (count + 1) + above) * (count + 1) + left
+
+
+def phase_rows(step: int, size: int, modes: IntArray, extents: IntArray, count: int) -> IntArray:
+    """Table rows of the phases of cells of one size, given their modes, out of `count`, and luma extents."""
+    reach = extents * (BLOCK // size)
+    far: IntArray = np.sum([reach >= bound for bound in PHASE_REACH], axis=0)
+    return (_cell_class(step, size) * count + modes) * (len(PHASE_REACH) + 1) + far
+
+
+def table_shapes(modes: int) -> dict[str, tuple[int, int]]:
+    """Rows and symbols of the tables that no context network chooses from, for a number of modes."""
+    classes = (len(STEP_CLASSES) + 1) * len(SIZES)
+    return {
+        "splits": (SPLIT_ROWS, SPLITS),
+        "modes": (classes * (modes + 1) ** 2, modes),
+        "phases": (classes * modes * (len(PHASE_REACH) + 1), PHASES),
+    }
+
+
+def feature_counts(modes: int) -> dict[str, int]:
+    """Inputs of the context networks of extents and of magnitudes, for a number of modes."""
+    told = PHASE_FEATURES + modes
+    return {"extents": EXTENT_FEATURES + told, "magnitudes": MAGNITUDE_FEATURES + told}
 
 
 def code_splits(
@@ -175,21 +210,18 @@ def code_cells(
         The same three arrays.
     """
     units = partition.owner.size
-    mode_count = model.modes.cumulative.shape[1] - 1
-    modes = np.zeros(len(partition.size), np.int64)
-    phases = np.zeros(len(partition.size), np.int64)
+    mode_count = model.mode_count
+    modes, phases = np.zeros((2, len(partition.size)), np.int64)
     extents = np.zeros((len(partition.size), channels), np.int64)
     mode_map = np.full(units + 1, mode_count, np.int64)
     # Extents in a common scale of BLOCK diagonals; -1 where nothing is known.
     reach = np.full((channels, units + 1), -1, np.int64)
     around = {s: _Neighbours(partition, s) for s in SIZES}
     rank = partition.ranks()
-    base = step_class(step) * len(SIZES)
     for size, cells in partition.groups():
         near, r = around[size], rank[cells]
         left, above = near.sides[r, 0], near.sides[r, 1]
-        context = ((base + SIZES.index(size)) * (mode_count + 1) + mode_map[above[:, 0]]) * (mode_count + 1)
-        context += mode_map[left[:, 0]]
+        context = mode_rows(step, size, mode_map[above[:, 0]], mode_map[left[:, 0]], mode_count)
         modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
         mode_map[near.own[r]] = modes[cells, None]
         known = np.zeros((len(cells), channels), np.int64)
@@ -276,7 +308,7 @@ def code_magnitudes(
     """
     channels = extents.shape[1]
     units = partition.owner.size
-    told = cell_features(phases, modes, model.modes.cumulative.shape[1] - 1)
+    told = cell_features(phases, modes, model.mode_count)
     sets = {s: _Magnitudes(partition, s, told, extents) for s in SIZES}
     for channel in range(channels):
         # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
@@ -352,9 +384,9 @@ def _magnitude_features(
     far = higher(2, 1) + higher(1, 2)
     for i, value in enumerate((down, right, both, down2, right2, far, down + right + both + down2 + right2)):
         features[:, :, i] = log_magnitude(16 * value)
-    down, right, both = higher(2, -1), higher(-1, 2), higher(3, -1) + higher(-1, 3)
-    far = higher(3, 0) + higher(0, 3) + higher(2, 2) + higher(3, -2) + higher(-2, 3)
-    for i, value in enumerate((down, right, both, far)):
+    beside = higher(2, -1), higher(-1, 2), higher(3, -1) + higher(-1, 3)
+    farther = higher(3, 0) + higher(0, 3) + higher(2, 2) + higher(3, -2) + higher(-2, 3)
+    for i, value in enumerate((*beside, farther)):
         features[:, :, 35 + i] = log_magnitude(16 * value)
     # What is known of the same and the next frequency bins around.
     near = part.near.sides[active]

@@ -175,7 +175,8 @@ def _read_zstd(data: bytes, blocks: tuple[int, int], channels: int, model: Entro
         raise FormatError("a number in the file is out of range")
     count = blocks[0] * blocks[1]
     samples = channels * count * BLOCK * BLOCK
-    # The largest body there can be: no more is ever decompressed, whatever the frame declares.
+    # The largest body there can be (a block's split, modes and phases of 16 cells, values): no more is ever
+    # decompressed, whatever the frame declares.
     largest = count * 33 + samples * width
     body = Reader(inflate(reader.take(reader.left), largest))
     splits = np.frombuffer(body.take(count), np.uint8).astype(np.int64).reshape(blocks)
@@ -185,7 +186,7 @@ def _read_zstd(data: bytes, blocks: tuple[int, int], channels: int, model: Entro
     modes, phases = (
         np.frombuffer(body.take(len(partition.size)), np.uint8).astype(np.int64) for _ in range(2)
     )
-    if modes.max() >= model.modes.cumulative.shape[1] - 1 or phases.max() >= PHASES:
+    if modes.max() >= model.mode_count or phases.max() >= PHASES:
         raise FormatError("a coded value is out of range")
     planes = np.frombuffer(body.take(samples * width), np.uint8).reshape(width, samples)
     if body.left:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.cells import BLOCK, SIZES, SPLITS, UNIT
+from inrcodec.cells import BLOCK, SIZES, UNIT
 from inrcodec.codebook import Codebook, codebook_tensors, load_codebook
 from inrcodec.color import FRACTION, to_planes
 from inrcodec.contexts import (
@@ -43,16 +43,13 @@ from inrcodec.metatrain.worker import Worker
 from inrcodec.rans import Tables, normalised
 from inrcodec.starts import StartNetwork, quantise_network
 from inrcodec.tilecoder import (
-    EXTENT_FEATURES,
-    MAGNITUDE_FEATURES,
-    PHASE_FEATURES,
-    PHASES,
-    SPLIT_ROWS,
     EntropyModel,
     TileSymbols,
     code_cells,
     code_magnitudes,
     code_splits,
+    feature_counts,
+    table_shapes,
 )
 from inrcodec.tilestream import cell_extents
 
@@ -127,27 +124,21 @@ class Recorder:
 
     Attributes:
         model: an entropy model of uniform tables that the walk can be given.
-        splits, modes, phases: counts of (row, symbol).
+        counts: of (row, symbol), for the tables of `table_shapes`.
         extents, magnitudes: per size, what the networks saw.
     """
 
     def __init__(self, modes: int) -> None:
-        self.splits = np.zeros((SPLIT_ROWS, SPLITS))
-        self.modes = np.zeros((9 * (modes + 1) ** 2, modes))
-        self.phases = np.zeros((27 * modes, PHASES))
+        self.counts = {name: np.zeros(shape) for name, shape in table_shapes(modes).items()}
         self.extents = {s: _Record() for s in SIZES}
         self.magnitudes = {s: _Record() for s in SIZES}
         self.model = EntropyModel(
-            Tables(normalised(np.ones_like(self.splits))),
-            Tables(normalised(np.ones_like(self.modes))),
-            Tables(normalised(np.ones_like(self.phases))),
-            {s: _RecordingNetwork(self.extents[s], 2 * s) for s in SIZES},
-            {s: _RecordingNetwork(self.magnitudes[s], MAGNITUDES) for s in SIZES},
+            **{name: Tables(normalised(np.ones_like(counts))) for name, counts in self.counts.items()},
+            extents={s: _RecordingNetwork(self.extents[s], 2 * s) for s in SIZES},
+            magnitudes={s: _RecordingNetwork(self.magnitudes[s], MAGNITUDES) for s in SIZES},
         )
-        self._homes = {
-            id(self.model.splits): self.splits,
-            id(self.model.modes): self.modes,
-            id(self.model.phases): self.phases,
+        self._homes: dict[int, NDArray[np.float64] | _Record] = {
+            id(getattr(self.model, name)): counts for name, counts in self.counts.items()
         }
         for network in (*self.model.extents.values(), *self.model.magnitudes.values()):
             self._homes[id(network.tables)] = network.record  # type: ignore[attr-defined]
@@ -212,8 +203,7 @@ class ContextsTask:
     def _layout(self) -> Iterator[_Part]:
         h1, h2 = self.options.hidden
         end = 0
-        for kind, count in (("extents", EXTENT_FEATURES), ("magnitudes", MAGNITUDE_FEATURES)):
-            inputs = count + PHASE_FEATURES + self.starts[UNIT].modes
+        for kind, inputs in feature_counts(self.starts[UNIT].modes).items():
             for size, record in getattr(self.recorder, kind).items():
                 alphabet = 2 * size if kind == "extents" else MAGNITUDES
                 tables = (2 * ROWS, alphabet)
@@ -302,9 +292,8 @@ class ContextsTask:
         """A complete codebook: start networks, integer context networks, tables counted from their rows."""
         del mask
         tensors: dict[str, NDArray[Any]] = {
-            "splits": _tables(self.recorder.splits, self.recorder.splits.sum(0, keepdims=True)),
-            "modes": _tables(self.recorder.modes, self.recorder.modes.sum(0, keepdims=True)),
-            "phases": _tables(self.recorder.phases, self.recorder.phases.sum(0, keepdims=True)),
+            name: _tables(counts, counts.sum(0, keepdims=True))
+            for name, counts in self.recorder.counts.items()
         }
         for part in self.parts:
             network = _integer_network(part, params)
