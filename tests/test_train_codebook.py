@@ -6,6 +6,7 @@ import torch
 from skimage import data
 
 import inrcodec
+from inrcodec.bench import variants
 from inrcodec.cells import BLOCK, SIZES, UNIT, boundary_indices, boundary_size, sample_indices
 from inrcodec.codebook import load_codebook
 from inrcodec.errors import InputError
@@ -101,6 +102,21 @@ def test_a_trained_codebook_encodes(codebook_file, photo):
     assert error < 12
     # Even minutes-old tables beat none: uniform ones would spend four bits on every magnitude.
     assert len(file) < len(inrcodec.encode(small, codebook=codebook_file, entropy="zstd"))
+
+
+def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
+    variants.main(str(starts_file.parent), str(tmp_path))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"no-joins.safetensors", "zero-starts.safetensors"} | {
+        f"round-0{i}.safetensors" for i in range(3)
+    }
+    default, without = load_codebook(), load_codebook(tmp_path / "no-joins.safetensors")
+    assert default.joins.filters.any()
+    assert not without.joins.filters.any()
+    assert np.array_equal(default.starts[8].weight1, without.starts[8].weight1)
+    trained, replaced = (load_arrays(path)[0] for path in (starts_file, tmp_path / "zero-starts.safetensors"))
+    assert trained.keys() == replaced.keys()
+    assert not any(tensor.any() for tensor in replaced.values())
 
 
 def test_contexts_train_on_fits_guided_by_an_earlier_codebook(

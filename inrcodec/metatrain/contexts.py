@@ -340,11 +340,7 @@ def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
 
 def build(options: Options, setting: Setting) -> ContextsTask:
     """Fits the photos of the setting's folder and records their symbols."""
-    try:
-        tensors, _ = load_arrays(Path(options.starts))
-    except OSError as error:
-        raise InputError(f"the starts file {options.starts} cannot be read: {error}") from error
-    starts = {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
+    starts = load_starts(options.starts)
     entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
     codebook = Codebook(b"", starts, entropy, JoinStatistics().solve(), {})
     photos = load_photos(Path(setting.data), "train", torch.device("cpu"), smallest=BLOCK)
@@ -362,6 +358,19 @@ def build(options: Options, setting: Setting) -> ContextsTask:
         recorder.record(fit.symbols, step)
         joins.add(fit, whole, step)
     return ContextsTask(options, starts, joins.solve(), recorder, setting.seed, setting.worker)
+
+
+def load_starts(path: str | Path) -> dict[int, StartNetwork]:
+    """Start networks of a result or round file of a `starts` run.
+
+    Raises:
+        InputError: the file cannot be read, or has no network for a cell size.
+    """
+    try:
+        tensors, _ = load_arrays(Path(path))
+    except OSError as error:
+        raise InputError(f"the starts file {path} cannot be read: {error}") from error
+    return {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
 
 
 def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[np.float32]]:
