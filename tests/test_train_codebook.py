@@ -107,13 +107,16 @@ def test_a_trained_codebook_encodes(codebook_file, photo):
 def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
     variants.main(str(starts_file.parent), str(tmp_path))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"no-joins.safetensors", "zero-starts.safetensors"} | {
+    assert names == {"no-joins.safetensors", "no-phases.safetensors", "zero-starts.safetensors"} | {
         f"round-0{i}.safetensors" for i in range(3)
     }
     default, without = load_codebook(), load_codebook(tmp_path / "no-joins.safetensors")
     assert default.joins.filters.any()
     assert not without.joins.filters.any()
     assert np.array_equal(default.starts[8].weight1, without.starts[8].weight1)
+    cosines = load_codebook(tmp_path / "no-phases.safetensors").entropy.phases.bits
+    assert cosines[:, 0].max() < 0.01
+    assert (cosines[:, 1:] == 14).all()
     trained, replaced = (load_arrays(path)[0] for path in (starts_file, tmp_path / "zero-starts.safetensors"))
     assert trained.keys() == replaced.keys()
     assert not any(tensor.any() for tensor in replaced.values())
