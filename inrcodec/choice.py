@@ -11,6 +11,7 @@ from inrcodec.quantize import weight_cost
 from inrcodec.ratefit import CellRate
 from inrcodec.reconstruct import FEATURE_BITS, axis_features
 from inrcodec.starter import CellStarts
+from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import PHASES
 
 FloatArray = npt.NDArray[np.float32]
@@ -82,6 +83,23 @@ class Chooser:
             choice = choice.or_better(self._with_phase(wanted, choice.modes, phases))
         return choice
 
+    def with_hidden_signs(self, choice: Choice) -> IntArray:
+        """Quantiser indices (N, C, size * size) of a choice, moved so that they hide signs."""
+        size = self._start.size
+        wanted = self._start.differences(self._weights, choice.modes)
+        wanted = self._turned(wanted.reshape(*wanted.shape[:2], size, size), choice.phases)
+        # What a decoder accepts, less one to move by; no picture comes near it.
+        largest = WEIGHT_MAX // self._start.step - 1
+        luma = np.clip(choice.indices[:, :1], -largest, largest)
+        indices = self._rate.hide_signs(slice(0, 1), wanted[:, :1], luma)
+        if wanted.shape[1] > 1:
+            chroma = slice(1, wanted.shape[1])
+            rest = wanted[:, chroma] - self._slope[:, chroma] * indices
+            more, _ = self._rate.quantise(chroma, rest)
+            more = self._rate.hide_signs(chroma, rest, np.clip(more, -largest, largest))
+            indices = np.concatenate([indices, more], axis=1)
+        return indices.astype(np.int64)
+
     def _with_mode(self, modes: IntArray) -> Choice:
         wanted = self._start.differences(self._weights, modes)
         return self._quantised(wanted, modes, np.zeros_like(modes))
@@ -96,13 +114,17 @@ class Chooser:
         return 1 + np.argsort(estimates, axis=0, kind="stable")
 
     def _with_phase(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
-        turns = phase_turns(self._start.size)
-        vertical, horizontal = turns[phases // 3][:, None], turns[phases % 3][:, None]
-        turned = (vertical @ wanted @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
-        choice = self._quantised(turned.reshape(*wanted.shape[:2], -1), modes, phases)
+        choice = self._quantised(self._turned(wanted, phases), modes, phases)
         # Without luma there is no phase.
         drawn = choice.indices[:, 0].any(1)
         return Choice(modes, phases, choice.indices, np.where(drawn, choice.cost, np.float32(np.inf)))
+
+    def _turned(self, wanted: FloatArray, phases: IntArray) -> FloatArray:
+        """Differences (N, C, size, size) of cosines as those of given phases: (N, C, size * size)."""
+        turns = phase_turns(self._start.size)
+        vertical, horizontal = turns[phases // 3][:, None], turns[phases % 3][:, None]
+        turned: FloatArray = (vertical @ wanted @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
+        return turned.reshape(*wanted.shape[:2], -1)
 
     def _quantised(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
         """Quantises differences (N, C, size * size), in steps; luma first, of which chroma takes over."""

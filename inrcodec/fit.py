@@ -20,7 +20,6 @@ from inrcodec.quantize import dead_zone
 from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
 from inrcodec.starter import Starter
-from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
@@ -143,16 +142,15 @@ def _closed_loop(
     modes, phases = np.zeros((2, len(partition.size)), np.int64)
     values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
     rank = partition.ranks()
-    # What a decoder accepts; no picture comes near it.
-    largest = WEIGHT_MAX // step
     for size, cells in partition.groups():
         place = rank[cells]
         boundary = canvas.boundary(cells, size)
         start = starter.exact(size, boundary, step)
         slope = slopes(boundary, start.mean, step)
-        best = Chooser(rate.of_cells(size, place), start, spectrum[size][place], slope).best(trials)
+        chooser = Chooser(rate.of_cells(size, place), start, spectrum[size][place], slope)
+        best = chooser.best(trials)
         modes[cells], phases[cells] = best.modes, best.phases
-        symbols = np.clip(best.indices, -largest, largest)
+        symbols = chooser.with_hidden_signs(best)
         weights = symbols.astype(np.float64) * step
         weights += carried(slope, weights[:, :1])
         starts = np.zeros_like(weights)

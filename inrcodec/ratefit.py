@@ -16,6 +16,7 @@ from inrcodec.cells import SIZES, Partition
 from inrcodec.contexts import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.quantize import EXCHANGE
 from inrcodec.rans import Tables
+from inrcodec.signs import ENOUGH, GROUP, firsts, scan
 from inrcodec.tilecoder import (
     PHASES,
     STEP_CLASSES,
@@ -173,6 +174,55 @@ class CellRate:
         choice = np.where(keep, np.copysign(choice, wanted), np.float32(0))
         result[:, :, :side, :side] = choice.reshape(*choice.shape[:2], side, side)
         return result.reshape(weights.shape), dropped + total.min(2).sum(1)
+
+    def hide_signs(self, channels: slice, weights: FloatArray, indices: FloatArray) -> FloatArray:
+        """Moves indices by one, where that costs least, until every hidden sign is right: see `signs`.
+
+        Args:
+            channels, weights: see `quantise`.
+            indices: like `weights`.
+        """
+        size = round(weights.shape[2] ** 0.5)
+        order = scan(size)
+        magnitudes = np.abs(indices).astype(np.int64)
+        groups = magnitudes[..., order]
+        hides, first = firsts(groups)
+        sums = groups.sum(-1)
+        leading = np.take_along_axis(indices[..., order], first[..., None], -1)[..., 0] < 0
+        wrong = np.nonzero(hides & ((sums % 2 == 1) != leading))
+        cell, channel, group = (part[:, None] for part in wrong)
+        place = order[wrong[2]]
+        first, leading = first[cell, channel, group], leading[cell, channel, group]
+        least = sums[wrong] == ENOUGH
+        magnitude, weight = magnitudes[cell, channel, place], weights[cell, channel, place]
+        index = indices[cell, channel, place]
+        position = np.arange(GROUP)
+        # What comes before the first value takes over its sign, which must stay that of the first.
+        negative = np.where(index == 0, np.where(position < first, leading, weight < 0), index < 0)
+        absolute = np.where(negative, -weight, weight)
+        rows = self.rows[:, channels][cell, channel, place]
+
+        def cost(magnitude: IntArray) -> FloatArray:
+            bits = self.bits[rows, np.minimum(magnitude, ESCAPE)]
+            result: FloatArray = bits + np.float32(EXCHANGE) * (absolute - magnitude) ** 2
+            return result
+
+        now = cost(magnitude)
+        up, down = cost(magnitude + 1) - now, cost(np.maximum(magnitude - 1, 0)) - now
+        # A group that falls below the bound writes its sign.
+        down += least[:, None]
+        extent = ((magnitudes > 0) * (_order(size) + 1)).max(2)[cell, channel]
+        up[_order(size)[place] >= extent] = np.inf
+        second = ((magnitude > 0) & (position > first)).argmax(1)
+        lost = (magnitude == 1) & (position == first) & ~least[:, None]
+        lost &= negative[np.arange(len(second)), second][:, None] != leading
+        down[(magnitude == 0) | lost] = np.inf
+        moved = np.minimum(up, down).argmin(1)
+        at = np.arange(len(moved)), moved
+        move = np.where(up[at] <= down[at], np.float32(1), np.float32(-1))
+        result = indices.copy()
+        result[wrong[0], wrong[1], place[at]] += np.where(negative[at], -move, move)
+        return result
 
 
 def _mode_bits(symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, FloatArray]:

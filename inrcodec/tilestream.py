@@ -11,6 +11,7 @@ from inrcodec.cells import BLOCK, SIZES, SPLITS, Partition
 from inrcodec.contexts import ESCAPE
 from inrcodec.errors import FormatError
 from inrcodec.rans import Decoder, Encoder
+from inrcodec.signs import hidden_signs
 from inrcodec.starts import WEIGHT_MAX
 from inrcodec.tilecoder import (
     PHASES,
@@ -23,6 +24,7 @@ from inrcodec.tilecoder import (
 )
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 _MAX_LANES_LOG = 12
 _BITS_PER_LANE = 12000
@@ -39,6 +41,9 @@ def write_tile(symbols: TileSymbols, step: int, model: EntropyModel, entropy: st
         step: quantiser step in fixed-point units (a context).
         model: tables and context networks.
         entropy: "rans" or "zstd".
+
+    Raises:
+        ValueError: a sign is not what `signs` hides ("rans").
     """
     return _write_zstd(symbols) if entropy == "zstd" else _write_rans(symbols, step, model)
 
@@ -112,9 +117,12 @@ def _flat(values: dict[int, IntArray]) -> IntArray:
 
 
 def _plain_bits(values: dict[int, IntArray]) -> bytes:
-    """Signs of all non-zero values, then every escaped excess in Exp-Golomb code."""
+    """Signs of non-zero values that are not hidden, then every escaped excess in Exp-Golomb code."""
     flat = _flat(values)
-    signs = flat[flat != 0] < 0
+    hidden, negative = _hidden_signs({s: np.abs(v) for s, v in values.items()})
+    if np.any((flat < 0)[hidden] != negative[hidden]):
+        raise ValueError("a hidden sign is not what the magnitudes tell")
+    signs = flat[(flat != 0) & ~hidden] < 0
     excess = np.abs(flat[np.abs(flat) >= ESCAPE]) - ESCAPE + 1
     # Excess e >= 1 of n + 1 binary digits: n zeros, then the digits.
     digits = np.floor(np.log2(excess)).astype(np.int64) if len(excess) else excess
@@ -126,14 +134,22 @@ def _plain_bits(values: dict[int, IntArray]) -> bytes:
     return np.packbits(np.concatenate([signs, tail.astype(bool)])).tobytes()
 
 
+def _hidden_signs(magnitudes: dict[int, IntArray]) -> tuple[BoolArray, BoolArray]:
+    """`hidden_signs` of all sizes, flat."""
+    parts = [[mask.ravel() for mask in hidden_signs(magnitudes[s])] for s in SIZES]
+    hidden, negative = (np.concatenate(masks) for masks in zip(*parts, strict=True))
+    return hidden, negative
+
+
 def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, IntArray]:
     flat = _flat(magnitudes)
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    nonzero = np.flatnonzero(flat)
+    hidden, _ = _hidden_signs(magnitudes)
+    written = np.flatnonzero((flat != 0) & ~hidden)
     escaped = np.flatnonzero(flat == ESCAPE)
-    if len(bits) < len(nonzero):
+    if len(bits) < len(written):
         raise FormatError("the signs are truncated")
-    at = len(nonzero)
+    at = len(written)
     ones = np.flatnonzero(bits[at:]) + at
     for index in escaped.tolist():
         found = np.searchsorted(ones, at)
@@ -146,8 +162,11 @@ def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, 
         at = end
     if len(bits) - at > 7 or bits[at:].any():
         raise FormatError("the tile has bytes left over")
-    flat[nonzero[bits[: len(nonzero)] == 1]] *= -1
-    return _split(flat, {s: v.shape for s, v in magnitudes.items()})
+    shapes = {s: v.shape for s, v in magnitudes.items()}
+    _, negative = _hidden_signs(_split(flat, shapes))
+    negative[written] = bits[: len(written)] == 1
+    flat[negative] *= -1
+    return _split(flat, shapes)
 
 
 def _split(flat: IntArray, shapes: Mapping[int, tuple[int, ...]]) -> dict[int, IntArray]:

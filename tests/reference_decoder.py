@@ -4,6 +4,7 @@ Section numbers are those of FORMAT.md. Everything is Python integers and int64 
 it needs to; it is here to show that the specification is complete, not to be fed hostile files.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -81,7 +82,7 @@ def decode(data, codebook_data):
     body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
-    assert file.take(5) == b"SINR\x02", "magic or version"
+    assert file.take(5) == b"SINR\x03", "magic or version"
     flags = file.take(1)[0]
     assert flags < 32, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
@@ -396,22 +397,34 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     return x
 
 
+@functools.cache
+def sign_groups(size):
+    order = sorted(itertools.product(range(size), repeat=2), key=lambda place: (sum(place), place[0]))
+    return [order[i : i + 16] for i in range(0, size * size, 16)]
+
+
 def add_plain_bits(values, data):
     """Section 6.6: turns magnitude symbols into values."""
     bits = iter(np.unpackbits(np.frombuffer(data, np.uint8)).tolist())
-    flat = [(array.reshape(-1), i) for _, array in values for i in np.flatnonzero(array)]
-    negative = [next(bits) for _ in flat]
-    for array, i in flat:
-        if array[i] == 15:
-            zeros = 0
-            while not next(bits):
-                zeros += 1
-            number = 1
-            for _ in range(zeros):
-                number = 2 * number + next(bits)
-            array[i] = number + 14
-    for (array, i), sign in zip(flat, negative, strict=True):
-        array[i] *= 1 - 2 * sign
+    signs, hiding, escaped = [], [], []
+    for array in (array for _, planes in values for array in planes):
+        groups = [g for g in sign_groups(len(array)) if sum(array[place] for place in g) >= 4]
+        firsts = [next(place for place in group if array[place]) for group in groups]
+        hiding += [(array, group, first) for group, first in zip(groups, firsts, strict=True)]
+        places = [tuple(place) for place in np.argwhere(array).tolist()]
+        signs += [(array, place, next(bits)) for place in places if place not in firsts]
+        escaped += [(array, place) for place in places if array[place] == 15]
+    for array, place in escaped:
+        zeros = 0
+        while not next(bits):
+            zeros += 1
+        number = 1
+        for _ in range(zeros):
+            number = 2 * number + next(bits)
+        array[place] = number + 14
+    signs += [(array, first, sum(int(array[place]) for place in group) % 2) for array, group, first in hiding]
+    for array, place, sign in signs:
+        array[place] *= 1 - 2 * sign
     left = list(bits)
     assert len(left) < 8, "bits left over"
     assert not any(left), "padding"

@@ -10,6 +10,7 @@ from inrcodec.codebook import pack_matrix, serialise
 from inrcodec.contexts import MAGNITUDES, ROWS
 from inrcodec.joins import CLASSES, TAPS
 from inrcodec.rans import PRECISION
+from inrcodec.signs import hidden_signs
 from inrcodec.starts import predicted_harmonics
 from inrcodec.tilecoder import (
     EXTENT_FEATURES,
@@ -80,6 +81,12 @@ def codebook_bytes():
     return serialise(codebook_tensors(), METADATA)
 
 
+def telling(values):
+    """Values (n, C, size, size) with the signs that their magnitudes hide."""
+    hidden, negative = hidden_signs(np.abs(values))
+    return np.where(hidden, np.where(negative, -1, 1) * np.abs(values), values)
+
+
 def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
     """Integers of a tile: one value in `sparsity` may be other than zero."""
     partition = Partition.from_splits(draw(f"{name} splits", blocks, 0, SPLITS - 1))
@@ -90,7 +97,7 @@ def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
         kept = draw(f"{name} kept {size}", shape, 1, sparsity) == 1
         reach = draw(f"{name} reach {size}", (*shape[:2], 1, 1), 0, 2 * size)
         order = np.add.outer(np.arange(size), np.arange(size))
-        values[size] = value * (kept & (order < reach))
+        values[size] = telling(value * (kept & (order < reach)))
     modes = draw(f"{name} modes", partition.size.shape, 0, MODES - 1)
     phases = draw(f"{name} phases", partition.size.shape, 0, PHASES - 1)
     symbols = TileSymbols(partition, modes, phases, values)

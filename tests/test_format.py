@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import skimage.data
 from reference_decoder import Codebook, decode
+from synthetic import telling
 
 import inrcodec
 from inrcodec.bitstream import ENTROPY, Container, pack, tile_grid
@@ -34,7 +35,7 @@ def random_tile(rng, blocks, channels, modes, step, density):
         magnitudes = np.minimum(rng.geometric(0.4, shape), 14) + (rng.random(shape) < 0.02) * rng.integers(
             1, 2**18 // step - 14, shape
         )
-        values[size] = present * magnitudes * rng.choice([-1, 1], shape)
+        values[size] = telling(present * magnitudes * rng.choice([-1, 1], shape))
     modes, phases = (rng.integers(0, count, len(partition.size)) for count in (modes, 9))
     for size in SIZES:
         phases[partition.of_size(size)] *= values[size][:, 0].any((1, 2))

@@ -1,0 +1,50 @@
+"""Sign bit hiding: the parity of some magnitudes tells the sign of one value, which is then not written.
+
+The values of a cell and plane are listed from low to high frequency and cut into groups of `GROUP`. Where the
+magnitudes of a group sum to `ENOUGH` or more, its first non-zero value is negative if the sum is odd. The
+encoder moves a value by one where that is not so: half a bit of distortion per group for a bit of sign
+(Clare, Henry and Jung, JCTVC-G271, 2011; in HEVC per group of 4 x 4 coefficients).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+GROUP = 16
+ENOUGH = 4
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@lru_cache(maxsize=8)
+def scan(size: int) -> IntArray:
+    """Flat harmonics k * size + m by anti-diagonal k + m, then k: (size * size / GROUP, GROUP)."""
+    k, m = np.divmod(np.arange(size * size), size)
+    return np.lexsort((k, k + m)).reshape(-1, GROUP)
+
+
+def firsts(groups: npt.NDArray[np.integer]) -> tuple[BoolArray, IntArray]:
+    """Of magnitudes (..., GROUP): which groups hide a sign, and the place of the first non-zero value."""
+    return groups.sum(-1) >= ENOUGH, (groups > 0).argmax(-1)
+
+
+def hidden_signs(magnitudes: IntArray) -> tuple[BoolArray, BoolArray]:
+    """Signs that are not written.
+
+    Args:
+        magnitudes: (n, C, size, size); they may be clipped at `ENOUGH` or more for the first result.
+
+    Returns:
+        Where a sign is hidden, and where a hidden sign is negative; both like `magnitudes`.
+    """
+    shape, size = magnitudes.shape, magnitudes.shape[-1]
+    order = scan(size)
+    groups = magnitudes.reshape(*shape[:2], size * size)[..., order]
+    hides, first = firsts(groups)
+    places = np.take_along_axis(order[None, None], first[..., None], -1)[..., 0]
+    hidden, negative = np.zeros((2, *shape[:2], size * size), np.bool_)
+    np.put_along_axis(hidden, places, hides, -1)
+    np.put_along_axis(negative, places, hides & (groups.sum(-1) % 2 == 1), -1)
+    return hidden.reshape(shape), negative.reshape(shape)
