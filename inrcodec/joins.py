@@ -6,6 +6,7 @@ all eight, chosen by channel, size of the larger cell, jump and activity. Every 
 one border per direction, so all borders of a direction are filtered at once; columns first, then rows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +41,10 @@ def across(planes: FloatArray) -> FloatArray:
     return inner.reshape(channels, height, width // TAPS - 1, TAPS)
 
 
-def classify(
+def borders(
     samples: FloatArray, owner: IntArray, size: IntArray, step: int
-) -> tuple[npt.NDArray[np.bool_], IntArray]:
-    """Which borders there are, and their classes.
+) -> tuple[npt.NDArray[np.bool_], FloatArray, IntArray]:
+    """The borders there are, and their classes.
 
     Args:
         samples: (C, H, B, TAPS) of `across`.
@@ -52,21 +53,32 @@ def classify(
         step: quantiser step in fixed-point units.
 
     Returns:
-        (C, H, B) bool, False inside cells; (C, H, B) class of each.
+        (H, B) bool, False inside cells; (C, n, TAPS) the samples around the n borders; (C, n) their classes.
     """
     before, after = owner[:, :-1], owner[:, 1:]
+    border = np.repeat(before != after, TAPS, axis=0)
     larger = np.searchsorted(SIZES, np.maximum(size[before], size[after]))
-    spread = np.broadcast_to(np.repeat(before != after, TAPS, axis=0), samples.shape[:3])
-    middle = samples[..., REACH] - samples[..., REACH - 1]
-    left = samples[..., REACH - 1] - samples[..., REACH - 3]
-    right = samples[..., REACH + 2] - samples[..., REACH]
+    read = samples[:, border]
+    middle = read[..., REACH] - read[..., REACH - 1]
+    left = read[..., REACH - 1] - read[..., REACH - 3]
+    right = read[..., REACH + 2] - read[..., REACH]
     jump = np.sum([np.abs(middle) * n >= step for n in JUMPS], axis=0)
     most = np.maximum(np.abs(left), np.abs(right))
     activity = np.sum([most * n >= step for n in ACTIVITIES], axis=0)
-    channel = np.minimum(np.arange(len(samples)), 1)[:, None, None]
-    kind = channel * len(SIZES) + np.repeat(larger, TAPS, axis=0)
+    channel = np.minimum(np.arange(len(samples)), 1)[:, None]
+    kind = channel * len(SIZES) + np.repeat(larger, TAPS, axis=0)[border]
     classes: IntArray = (kind * (len(JUMPS) + 1) + jump) * (len(ACTIVITIES) + 1) + activity
-    return spread, classes
+    return border, read, classes
+
+
+def by_class(classes: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Every class that occurs in (n,) and where."""
+    # numpy sorts 16-bit integers by radix.
+    order = np.argsort(classes.astype(np.int16), kind="stable")
+    ends = np.flatnonzero(np.diff(classes[order], append=-1)) + 1
+    for part in np.split(order, ends[:-1]):
+        if len(part):
+            yield int(classes[part[0]]), part
 
 
 def centred(samples: FloatArray) -> FloatArray:
@@ -100,14 +112,12 @@ class JoinFilter:
         result = planes.copy()
         for direction, owner in enumerate((partition.owner, partition.owner.T)):
             view = result.swapaxes(1, 2) if direction else result
-            samples = across(view).copy()
-            border, classes = classify(samples, owner, partition.size, step)
-            read, kinds = samples[border], classes[border]
-            difference = centred(read)
-            for kind in np.unique(kinds).tolist():
-                chosen = kinds == kind
-                sums = difference[chosen] @ self.filters[direction, kind].T
-                read[chosen] += np.floor((sums + 2 ** (BITS + 2)) / 2 ** (BITS + 3))
-            samples[border] = np.clip(read, -SAMPLE_MAX, SAMPLE_MAX)
-            view[:, :, REACH:-REACH] = samples.reshape(*view.shape[:2], -1)
+            samples = across(view)
+            border, read, classes = borders(samples, owner, partition.size, step)
+            flat = read.reshape(-1, TAPS)
+            difference = centred(flat)
+            for kind, place in by_class(classes.ravel()):
+                sums = difference[place] @ self.filters[direction, kind].T
+                flat[place] += np.floor((sums + 2 ** (BITS + 2)) / 2 ** (BITS + 3))
+            samples[:, border] = np.clip(flat, -SAMPLE_MAX, SAMPLE_MAX).reshape(read.shape)
         return result

@@ -27,6 +27,8 @@ class Tables:
 
     Attributes:
         cumulative: (rows, symbols + 1) uint64, from 0 to 2**PRECISION, strictly increasing.
+        ends: (rows * symbols,) uint64, where symbols end, row after row, every row 2**PRECISION after the one
+            before: one ascending list, so that one binary search finds the symbol of any slot of any row.
     """
 
     def __init__(self, frequencies: npt.NDArray[np.integer]) -> None:
@@ -39,6 +41,8 @@ class Tables:
             raise FormatError("a frequency table is not a distribution")
         self.cumulative = np.zeros((len(frequencies), frequencies.shape[1] + 1), np.uint64)
         np.cumsum(frequencies, axis=1, out=self.cumulative[:, 1:])
+        bases = np.arange(len(frequencies), dtype=np.uint64)[:, None] << _SHIFT
+        self.ends = (bases + self.cumulative[:, 1:]).ravel()
 
     @property
     def bits(self) -> npt.NDArray[np.float64]:
@@ -117,18 +121,14 @@ class Decoder:
     def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None = None) -> IntArray:
         """See `SymbolCoder`; raises FormatError when the stream ends too early."""
         result = np.empty(len(rows), np.int64)
-        # One gather per batch: what happens per chunk is what decoding takes its time for.
-        cumulative = tables.cumulative[rows]
-        upper = np.ascontiguousarray(cumulative[:, 1:])
-        every = np.arange(min(self._lanes, len(rows)))
+        base, starts = rows.astype(np.uint64) << _SHIFT, tables.cumulative.ravel()
         for begin in range(0, len(rows), self._lanes):
-            end = min(begin + self._lanes, len(rows))
-            lane = every[: end - begin]
-            states = self._states[: end - begin]
+            part = slice(begin, min(begin + self._lanes, len(rows)))
+            states = self._states[: part.stop - begin]
             slot = states & _MASK
-            symbol = (upper[begin:end] <= slot[:, None]).sum(1)
-            start = cumulative[begin + lane, symbol]
-            states = (upper[begin + lane, symbol] - start) * (states >> _SHIFT) + slot - start
+            found = tables.ends.searchsorted(base[part] + slot, side="right")
+            start = starts[found + rows[part]]
+            states = (tables.ends[found] - base[part] - start) * (states >> _SHIFT) + slot - start
             (empty,) = (states < _LOW).nonzero()
             if empty.size:
                 after = self._next + empty.size
@@ -136,8 +136,9 @@ class Decoder:
                     raise FormatError("the entropy-coded stream is truncated")
                 states[empty] = (states[empty] << _WORD) | self._words[self._next : after]
                 self._next = after
-            self._states[: end - begin] = states
-            result[begin:end] = symbol
+            self._states[: part.stop - begin] = states
+            result[part] = found
+        result -= rows * (tables.cumulative.shape[1] - 1)
         return result
 
     def finish(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.cells import UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.cells import SIZES, UNIT, Partition, boundary_indices, sample_indices
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.crossplane import carried, slopes
 from inrcodec.tilecoder import TileSymbols
@@ -78,15 +78,19 @@ class Canvas:
     def __init__(self, partition: Partition, channels: int, xp: Any = np, device: str = "cpu") -> None:
         rows, cols = partition.owner.shape
         self.height, self.width = rows * UNIT, cols * UNIT
-        self.partition = partition
         self.xp = xp
         where = {} if xp is np else {"device": device}
         self.planes: Any = xp.zeros((channels, self.height * self.width + 1), dtype=xp.float64, **where)
-        self.features = {s: xp.asarray(axis_features(s), **where) for s in (8, 16, 32)}
+        self.features = {s: xp.asarray(axis_features(s), **where) for s in SIZES}
+        # Of all cells at once: there are many groups, and few cells in each.
+        self._rank = partition.ranks()
+        of_size = {s: partition.of_size(s) for s in SIZES}
+        self._around = {s: boundary_indices(partition, c, s, self.width) for s, c in of_size.items()}
+        self._inside = {s: sample_indices(partition, c, s, self.width) for s, c in of_size.items()}
 
     def boundary(self, cells: IntArray, size: int) -> Any:
         """Boundary samples of cells: (N, C, boundary_size)."""
-        index = boundary_indices(self.partition, cells, size, self.width)
+        index = self._around[size][self._rank[cells]]
         return self.xp.moveaxis(self.planes[:, index], 0, 1)
 
     def draw(
@@ -113,8 +117,7 @@ class Canvas:
         half = 2.0 ** (2 * FEATURE_BITS - 1)
         samples = xp.floor((samples + half) / (2 * half)).reshape(*mean.shape[:2], size * size) + mean
         samples = xp.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
-        index = sample_indices(self.partition, cells, size, self.width)
-        self.planes[:, index] = xp.moveaxis(samples, 0, 1)
+        self.planes[:, self._inside[size][self._rank[cells]]] = xp.moveaxis(samples, 0, 1)
 
     def image(self) -> Any:
         """The planes as (C, H, W)."""

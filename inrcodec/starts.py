@@ -8,7 +8,7 @@ so numpy and torch give the same result on every machine, device and thread coun
 
 import math
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ SINE_TABLE: FloatArray = np.array(
 )
 
 
+@lru_cache(maxsize=8)
 def predicted_harmonics(size: int) -> npt.NDArray[np.int64]:
     """Flat indices k * size + m of the harmonics whose start is predicted, ascending."""
     k, m = np.divmod(np.arange(size * size), size)
@@ -67,7 +68,7 @@ class StartNetwork:
     weight3: FloatArray
     bias3: FloatArray
 
-    @cached_property
+    @property
     def harmonics(self) -> npt.NDArray[np.int64]:
         """Flat indices of the predicted harmonics."""
         return predicted_harmonics(self.size)
@@ -119,12 +120,8 @@ class StartNetwork:
 
     def starts(self, features: Any, scale: Any, xp: Any = np) -> Any:
         """Starts of every mode: (N, C, modes, K) float64 integers, fixed-point output weights."""
-        out = _affine(features, self.weight3, self.bias3)
-        # Orthonormal weights of one shape grow with the side of the cell; scale is per sample.
-        gain = scale * (self.size // 8)
-        bits = 8 + OUTPUT_BITS
-        starts = xp.clip(xp.floor((out * gain + 2 ** (bits - 1)) / 2**bits), -WEIGHT_MAX, WEIGHT_MAX)
-        return starts.reshape(*out.shape[:-1], self.modes, -1)
+        starts = self._in_samples(_affine(features, self.weight3, self.bias3), scale, xp)
+        return starts.reshape(*starts.shape[:2], self.modes, -1)
 
     def mode_starts(self, features: Any, scale: Any, modes: npt.NDArray[np.int64], xp: Any = np) -> Any:
         """Starts of one given mode per cell: (N, C, K). Equal to `starts` at that mode, for less work."""
@@ -133,12 +130,15 @@ class StartNetwork:
         for mode in np.unique(modes).tolist():
             chosen = np.flatnonzero(modes == mode)
             rows = slice(mode * count, (mode + 1) * count)
-            part = StartNetwork(
-                self.size, self.weight1, self.bias1, self.weight2, self.bias2,
-                self.weight3[rows], self.bias3[rows],
-            )  # fmt: skip
-            result[chosen] = part.starts(features[chosen], scale[chosen], xp)[:, :, 0]
-        return result
+            result[chosen] = _affine(features[chosen], self.weight3[rows], self.bias3[rows])
+        return self._in_samples(result, scale, xp)
+
+    def _in_samples(self, out: Any, scale: Any, xp: Any) -> Any:
+        """Outputs (N, C, n), which are relative to the scale (N, C, 1) of the boundary, as starts."""
+        # Orthonormal weights of one shape grow with the side of the cell; scale is per sample.
+        gain = scale * (self.size // 8)
+        bits = 8 + OUTPUT_BITS
+        return xp.clip(xp.floor((out * gain + 2 ** (bits - 1)) / 2**bits), -WEIGHT_MAX, WEIGHT_MAX)
 
 
 def _on(like: Any, xp: Any) -> dict[str, Any]:
@@ -151,10 +151,11 @@ def _affine(x: Any, weight: Any, bias: Any) -> Any:
 
 
 def _sine(phase: Any, bits: int, xp: Any) -> Any:
-    index = xp.floor(phase / 2**bits) % TURN
+    index = xp.floor(phase * 0.5**bits)
     if xp is np:
-        return SINE_TABLE.astype(phase.dtype)[index.astype(np.int64)]
-    return xp.as_tensor(SINE_TABLE, device=phase.device)[index.long()]
+        # A mask is the remainder of a power of two, also below zero.
+        return SINE_TABLE.astype(phase.dtype, copy=False).take(index.astype(np.int64) & (TURN - 1))
+    return xp.as_tensor(SINE_TABLE, device=phase.device)[index.long() & (TURN - 1)]
 
 
 def quantise_network(size: int, parameters: dict[str, npt.NDArray[np.float32]]) -> StartNetwork:

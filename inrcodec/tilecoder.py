@@ -220,52 +220,47 @@ def code_cells(
     rank = partition.ranks()
     for size, cells in partition.groups():
         near, r = around[size], rank[cells]
-        left, above = near.sides[r, 0], near.sides[r, 1]
+        left, above, own = near.sides[r, 0], near.sides[r, 1], near.own[r]
         context = mode_rows(step, size, mode_map[above[:, 0]], mode_map[left[:, 0]], mode_count)
         modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
-        mode_map[near.own[r]] = modes[cells, None]
-        known = np.zeros((len(cells), channels), np.int64)
+        mode_map[own] = modes[cells, None]
+        features = _extent_features(reach, left, above, near.corners[r], step, PHASE_FEATURES + mode_count)
+        features[:, :, EXTENT_FEATURES:] = cell_features(phases[cells], modes[cells], mode_count)
+        network = model.extents[size]
         for channel in range(channels):
-            features = _extent_features(
-                reach[channel], left, above, near.corners[r], known[:, :channel], channel, step
-            )
-            told = cell_features(phases[cells], modes[cells], mode_count)
-            features = np.concatenate([features, told], axis=1)
-            network = model.extents[size]
-            rows = network.rows(features, min(channel, 1))
+            rows = network.rows(features[channel], min(channel, 1))
             symbols = None if truth is None else truth[2][cells, channel]
             extents[cells, channel] = coder.code(network.tables, rows, symbols)
             if channel == 0:
                 drawn = cells[extents[cells, 0] > 0]
                 rows = phase_rows(step, size, modes[drawn], extents[drawn, 0], mode_count)
                 phases[drawn] = coder.code(model.phases, rows, None if truth is None else truth[1][drawn])
-            known[:, channel] = extents[cells, channel] * (BLOCK // size)
-            reach[channel][near.own[r]] = known[:, channel, None]
+                features[1:, :, EXTENT_FEATURES:] = cell_features(phases[cells], modes[cells], mode_count)
+            known = extents[cells, channel] * (BLOCK // size)
+            reach[channel][own] = known[:, None]
+            features[channel + 1 :, :, 10 + 2 * channel] = known
+            features[channel + 1 :, :, 11 + 2 * channel] = 32 * (known == 0)
     return modes, phases, extents
 
 
 def _extent_features(
-    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, known: IntArray,
-    channel: int, step: int,
-) -> FloatArray:  # fmt: skip
-    n = len(left)
-    features = np.zeros((n, EXTENT_FEATURES), np.float32)
-    a, b = reach[left], reach[above]
+    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, step: int, more: int
+) -> FloatArray:
+    """Features of all channels, with room for `more`: (C, n, features). Those of earlier channels stay 0."""
+    features = np.zeros((len(reach), len(left), EXTENT_FEATURES + more), np.float32)
+    a, b = reach[:, left], reach[:, above]
     for i, side in enumerate((a, b)):
-        features[:, 3 * i] = np.maximum(side, 0).sum(1) // side.shape[1]
-        features[:, 3 * i + 1] = side.max(1)
-        features[:, 3 * i + 2] = 32 * (side[:, 0] < 0)
-    c = reach[corners]
-    features[:, 6:8] = np.maximum(c, 0)
-    features[:, 8:10] = 32 * (c < 0)
-    for i in range(channel):
-        features[:, 10 + 2 * i] = known[:, i]
-        features[:, 11 + 2 * i] = 32 * (known[:, i] == 0)
-    features[:, 14] = 32 * (channel == 1)
-    features[:, 15] = 32 * (channel == 2)
-    features[:, 16] = log_step(step)
-    features[:, 17] = np.minimum(features[:, 0], features[:, 3])
-    features[:, 18] = 32 * ((a.max(1) == 0) & (b.max(1) == 0))
+        features[:, :, 3 * i] = np.maximum(side, 0).sum(2) // side.shape[2]
+        features[:, :, 3 * i + 1] = side.max(2)
+        features[:, :, 3 * i + 2] = 32 * (side[:, :, 0] < 0)
+    c = reach[:, corners]
+    features[:, :, 6:8] = np.maximum(c, 0)
+    features[:, :, 8:10] = 32 * (c < 0)
+    features[1:2, :, 14] = 32
+    features[2:3, :, 15] = 32
+    features[:, :, 16] = log_step(step)
+    features[:, :, 17] = np.minimum(features[:, :, 0], features[:, :, 3])
+    features[:, :, 18] = 32 * ((features[:, :, 1] == 0) & (features[:, :, 4] == 0))
     return features
 
 

@@ -144,7 +144,7 @@ def _hidden_signs(magnitudes: dict[int, IntArray]) -> tuple[BoolArray, BoolArray
 def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, IntArray]:
     flat = _flat(magnitudes)
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    hidden, _ = _hidden_signs(magnitudes)
+    hidden, negative = _hidden_signs(magnitudes)
     written = np.flatnonzero((flat != 0) & ~hidden)
     escaped = np.flatnonzero(flat == ESCAPE)
     if len(bits) < len(written):
@@ -163,7 +163,8 @@ def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, 
     if len(bits) - at > 7 or bits[at:].any():
         raise FormatError("the tile has bytes left over")
     shapes = {s: v.shape for s, v in magnitudes.items()}
-    _, negative = _hidden_signs(_split(flat, shapes))
+    if len(escaped):
+        _, negative = _hidden_signs(_split(flat, shapes))
     negative[written] = bits[: len(written)] == 1
     flat[negative] *= -1
     return _split(flat, shapes)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec.fit import Fit
-from inrcodec.joins import BITS, CLASSES, TAPS, JoinFilter, across, centred, classify
+from inrcodec.joins import BITS, CLASSES, TAPS, JoinFilter, across, borders, by_class, centred
 
 FloatArray = NDArray[np.float64]
 
@@ -38,14 +38,12 @@ class JoinStatistics:
             if direction:
                 planes, target = planes.swapaxes(1, 2), target.swapaxes(1, 2)
             samples = across(planes)
-            border, classes = classify(samples, owner, partition.size, step)
-            read, kinds = samples[border], classes[border]
-            wanted = (across(target)[border] - read) / step
-            seen = centred(read) / (TAPS * step)
-            for kind in np.unique(kinds).tolist():
-                chosen = kinds == kind
-                self._gram[direction, kind] += seen[chosen].T @ seen[chosen]
-                self._cross[direction, kind] += seen[chosen].T @ wanted[chosen]
+            border, read, classes = borders(samples, owner, partition.size, step)
+            wanted = ((across(target)[:, border] - read) / step).reshape(-1, TAPS)
+            seen = centred(read.reshape(-1, TAPS)) / (TAPS * step)
+            for kind, place in by_class(classes.ravel()):
+                self._gram[direction, kind] += seen[place].T @ seen[place]
+                self._cross[direction, kind] += seen[place].T @ wanted[place]
 
     def solve(self) -> JoinFilter:
         """The filters with the least weighted error, as integers; zero where nothing was seen."""
