@@ -20,7 +20,7 @@ from inrcodec.bitstream import Container, unpack
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
 from inrcodec.decoder import TileSource, render_region
-from inrcodec.encoder import Job, search
+from inrcodec.encoder import DEFAULT_QUALITY, Job, psnr_target, search, size_target
 from inrcodec.errors import EncodeError, FormatError, InputError, LimitError
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.limits import DEFAULT_LIMITS, Limits
@@ -141,11 +141,11 @@ def encode(
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     job = Job(colour, book, steps, "rans" if entropy == "auto" else entropy, sections, xp, where)
     if not given or quality is not None:
-        return job.run(step_of_quality(quality or 50), progress)[0]
+        return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
     if psnr is not None:
-        return search(job, lambda data, error: error >= psnr, f"{psnr} dB", progress, finest=False)
+        return search(job, psnr_target(psnr), progress)
     limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
-    return search(job, lambda data, error: len(data) <= limit, f"{limit} bytes", progress, finest=True)
+    return search(job, size_target(limit), progress)
 
 
 def decode(

@@ -134,16 +134,16 @@ def test_quality_is_monotone(photo):
 def test_rate_targets_are_met_and_nearly_used_up(photo):
     small = photo[:64, :96]
     bits = 8 * len(inrcodec.encode(small, bpp=1.5)) / small[:, :, 0].size
-    assert 1.3 < bits <= 1.5
+    assert 1.45 < bits <= 1.5
     size = len(inrcodec.encode(small, max_bytes=500))
-    assert 430 < size <= 500
+    assert 475 < size <= 500
 
 
 def test_psnr_targets_are_met_and_hardly_exceeded(photo):
     small = photo[:64, :96]
     for target in (28.0, 36.0):
         file = inrcodec.encode(small, psnr=target)
-        assert target <= psnr(inrcodec.decode(file), small) < target + 0.8
+        assert target <= psnr(inrcodec.decode(file), small) < target + 0.3
 
 
 def test_targets_out_of_reach(photo):
