@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -106,6 +107,18 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
     assert "| jpeg |" in (out / "report.md").read_text()
     assert (out / "rd.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "rd.svg").read_text()
+
+
+def test_resume_measures_points_again_whose_files_are_gone(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    common = ("--out", out, "--codecs", "jpeg", "--qualities", "20,40,60,80")
+    assert run(folder, *common).exit_code == 0
+    before = read_points(out / "results.csv")
+    shutil.rmtree(out / "files")
+    assert run(folder, *common, "--resume").exit_code == 0
+    after = read_points(out / "results.csv")
+    assert [(p.key, p.bytes, p.psnr) for p in after] == [(p.key, p.bytes, p.psnr) for p in before]
+    assert sum(path.is_file() for path in (out / "files").rglob("*")) == len(after)
 
 
 def test_resume_keeps_points_and_completes_the_rest(folder: Path, tmp_path: Path) -> None:

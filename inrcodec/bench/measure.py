@@ -38,6 +38,11 @@ class Task:
         """The key of the point this task produces."""
         return self.image, self.codec, setting_text(self.setting)
 
+    @property
+    def file(self) -> Path:
+        """Where its encoded file is kept."""
+        return point_file(self.out, self.key, parse_codec(self.codec).extension)
+
 
 def measure(task: Task) -> Point:
     """Measure one point. The size and the pixels are those of the file on disk, not of buffers in memory.
@@ -54,11 +59,10 @@ def measure(task: Task) -> Point:
     data = codec.encode(original, task.setting)
     encode_s = time.perf_counter() - start
 
-    path = point_file(task.out, task.key, codec.extension)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    size = path.stat().st_size
-    stored = path.read_bytes()
+    task.file.parent.mkdir(parents=True, exist_ok=True)
+    task.file.write_bytes(data)
+    size = task.file.stat().st_size
+    stored = task.file.read_bytes()
 
     start = time.perf_counter()
     decoded = codec.decode(stored)

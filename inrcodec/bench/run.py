@@ -52,7 +52,7 @@ def plan(
 def run_tasks(
     tasks: Sequence[Task], out: Path, *, jobs: int, on_done: Callable[[int], None] = lambda done: None
 ) -> Outcome:
-    """Measure the tasks whose points are not yet in `out`/results.csv, and append each one there at once.
+    """Measure the tasks whose points or files are not yet in `out`, and append each to results.csv at once.
 
     Args:
         tasks: the plan.
@@ -67,7 +67,7 @@ def run_tasks(
     results = out / RESULTS
     kept = {point.key: point for point in read_points(results)} if results.exists() else {}
     wanted = {task.key: task for task in tasks}
-    done = {key: kept[key] for key in wanted if key in kept}
+    done = {key: kept[key] for key, task in wanted.items() if key in kept and task.file.exists()}
     # Also drops a last line that an interruption cut short, which appending would otherwise corrupt for good.
     write_points(results, kept.values())
     on_done(len(done))
