@@ -33,15 +33,19 @@ class Choice:
     indices: FloatArray
     cost: FloatArray
 
-    def or_better(self, other: "Choice") -> "Choice":
-        """The cheaper choice of either, cell by cell."""
-        better = other.cost < self.cost
+    def and_then(self, other: "Choice") -> "Choice":
+        """One after the other."""
         return Choice(
-            np.where(better, other.modes, self.modes),
-            np.where(better, other.phases, self.phases),
-            np.where(better[:, None, None], other.indices, self.indices),
-            np.where(better, other.cost, self.cost),
+            np.concatenate([self.modes, other.modes]),
+            np.concatenate([self.phases, other.phases]),
+            np.concatenate([self.indices, other.indices]),
+            np.concatenate([self.cost, other.cost]),
         )
+
+    def cheapest(self, cells: int) -> "Choice":
+        """Of trials of that many cells, one after the other, the cheapest of every cell."""
+        best = self.cost.reshape(-1, cells).argmin(0) * cells + np.arange(cells)
+        return Choice(self.modes[best], self.phases[best], self.indices[best], self.cost[best])
 
 
 class Chooser:
@@ -72,21 +76,25 @@ class Chooser:
         Args:
             trials: modes, and phases, that are tried per cell: the most promising by `weight_cost`.
         """
+        count, size = len(self._weights), self._start.size
         ranked, _ = self._start.ranked(self._weights)
-        choice = self._with_mode(ranked[:, 0])
-        for modes in ranked.T[1:trials]:
-            choice = choice.or_better(self._with_mode(modes))
-        size = self._start.size
-        wanted = self._start.differences(self._weights, choice.modes)
+        modes = ranked[:, :trials].T.ravel()
+        cells = np.arange(len(modes)) % count
+        wanted = self._start.differences(self._weights, cells, modes)
+        first = self._quantised(cells, wanted, modes, np.zeros_like(modes)).cheapest(count)
+        wanted = self._start.differences(self._weights, np.arange(count), first.modes)
         wanted = wanted.reshape(*wanted.shape[:2], size, size)
-        for phases in self._promising(wanted[:, 0])[:trials]:
-            choice = choice.or_better(self._with_phase(wanted, choice.modes, phases))
-        return choice
+        phases = self._promising(wanted[:, 0])[:trials].ravel()
+        cells = np.arange(len(phases)) % count
+        other = self._quantised(cells, self._turned(wanted[cells], phases), first.modes[cells], phases)
+        # Without luma there is no phase.
+        other.cost[~other.indices[:, 0].any(1)] = np.inf
+        return first.and_then(other).cheapest(count)
 
     def with_hidden_signs(self, choice: Choice) -> IntArray:
         """Quantiser indices (N, C, size * size) of a choice, moved so that they hide signs."""
-        size = self._start.size
-        wanted = self._start.differences(self._weights, choice.modes)
+        every, size = np.arange(len(self._weights)), self._start.size
+        wanted = self._start.differences(self._weights, every, choice.modes)
         wanted = self._turned(wanted.reshape(*wanted.shape[:2], size, size), choice.phases)
         # What a decoder accepts, less one to move by; no picture comes near it.
         largest = WEIGHT_MAX // self._start.step - 1
@@ -95,29 +103,17 @@ class Chooser:
         if wanted.shape[1] > 1:
             chroma = slice(1, wanted.shape[1])
             rest = wanted[:, chroma] - self._slope[:, chroma] * indices
-            more, _ = self._rate.quantise(chroma, rest)
+            more, _ = self._rate.quantise(every, chroma, rest)
             more = self._rate.hide_signs(chroma, rest, np.clip(more, -largest, largest))
             indices = np.concatenate([indices, more], axis=1)
         return indices.astype(np.int64)
 
-    def _with_mode(self, modes: IntArray) -> Choice:
-        wanted = self._start.differences(self._weights, modes)
-        return self._quantised(wanted, modes, np.zeros_like(modes))
-
     def _promising(self, wanted: FloatArray) -> IntArray:
         """Phases but the first by `weight_cost` of luma (N, size, size): (PHASES - 1, N)."""
-        turns, bits = phase_turns(self._start.size), self._rate.phases
-        estimates = [
-            weight_cost(turns[phase // 3] @ wanted @ turns[phase % 3].T).sum((1, 2)) + bits[phase]
-            for phase in range(1, PHASES)
-        ]
-        return 1 + np.argsort(estimates, axis=0, kind="stable")
-
-    def _with_phase(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
-        choice = self._quantised(self._turned(wanted, phases), modes, phases)
-        # Without luma there is no phase.
-        drawn = choice.indices[:, 0].any(1)
-        return Choice(modes, phases, choice.indices, np.where(drawn, choice.cost, np.float32(np.inf)))
+        turns = phase_turns(self._start.size)[:, None]
+        turned: FloatArray = ((turns @ wanted)[:, None] @ turns.swapaxes(2, 3)).astype(np.float32, copy=False)
+        estimates = weight_cost(turned).sum((3, 4)).reshape(PHASES, -1) + self._rate.phases[:, None]
+        return 1 + np.argsort(estimates[1:], axis=0, kind="stable")
 
     def _turned(self, wanted: FloatArray, phases: IntArray) -> FloatArray:
         """Differences (N, C, size, size) of cosines as those of given phases: (N, C, size * size)."""
@@ -126,15 +122,20 @@ class Chooser:
         turned: FloatArray = (vertical @ wanted @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
         return turned.reshape(*wanted.shape[:2], -1)
 
-    def _quantised(self, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
-        """Quantises differences (N, C, size * size), in steps; luma first, of which chroma takes over."""
+    def _quantised(self, cells: IntArray, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
+        """Quantises differences of given cells, in steps; luma first, of which chroma takes over.
+
+        Args:
+            cells, modes, phases: (M,).
+            wanted: (M, C, size * size).
+        """
         rate = self._rate
-        indices, cost = rate.quantise(slice(0, 1), wanted[:, :1])
-        cost = cost + rate.modes[np.arange(len(modes)), modes] + rate.phases[phases]
+        indices, cost = rate.quantise(cells, slice(0, 1), wanted[:, :1])
+        cost = cost + rate.modes[cells, modes] + rate.phases[phases]
         if wanted.shape[1] > 1:
             chroma = slice(1, wanted.shape[1])
-            carry = self._slope[:, chroma] * indices
-            more, extra = rate.quantise(chroma, wanted[:, chroma] - carry)
+            carry = self._slope[cells][:, chroma] * indices
+            more, extra = rate.quantise(cells, chroma, wanted[:, chroma] - carry)
             indices, cost = np.concatenate([indices, more], axis=1), cost + extra
         return Choice(modes, phases, indices, cost)
 

@@ -38,4 +38,8 @@ def weight_cost(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.
     """
     squares = weights * weights
-    return np.float32(EXCHANGE) * squares / (1 + np.float32(1.4) * squares) + np.log2(1 + squares / 2)
+    # In place: this is called on more values than anything else of the encoder.
+    cost, bound, bits = np.float32(EXCHANGE) * squares, np.float32(1.4) * squares, squares / 2
+    cost /= np.add(bound, 1, out=bound)
+    cost += np.log2(np.add(bits, 1, out=bits), out=bits)
+    return cost

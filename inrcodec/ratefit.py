@@ -134,15 +134,18 @@ class CellRate:
     modes: FloatArray
     phases: FloatArray
 
-    def quantise(self, channels: slice, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def quantise(
+        self, cells: IntArray, channels: slice, weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Quantiser indices.
 
         Args:
+            cells: (m,) which cells, in any order and any number of times.
             channels: which channels.
-            weights: (n, those channels, size * size) in quantiser steps.
+            weights: (m, those channels, size * size) in quantiser steps.
 
         Returns:
-            Indices like `weights`, and (n,) bits, the distortion included.
+            Indices like `weights`, and (m,) bits, the distortion included.
         """
         size = round(weights.shape[2] ** 0.5)
         result = np.zeros((*weights.shape[:2], size, size), np.float32)
@@ -152,7 +155,7 @@ class CellRate:
         side = min(size, int(used.max()))
         if not side:
             return result.reshape(weights.shape), dropped
-        rows = _corner(self.rows[:, channels], side) * MAGNITUDES
+        rows = _corner(self.rows[:, channels], side)[cells] * MAGNITUDES
         bits = self.bits.ravel()
         wanted = _corner(weights, side)
         absolute = np.abs(wanted)
@@ -179,7 +182,8 @@ class CellRate:
         """Moves indices by one, where that costs least, until every hidden sign is right: see `signs`.
 
         Args:
-            channels, weights: see `quantise`.
+            channels: which channels.
+            weights: (n, those channels, size * size) in quantiser steps.
             indices: like `weights`.
         """
         size = round(weights.shape[2] ** 0.5)

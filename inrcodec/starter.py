@@ -81,10 +81,15 @@ class CellStarts:
         cost = costs.min(1) + weight_cost(weights[..., rest] / np.float32(self.step)).sum((1, 2))
         return modes, cost
 
-    def differences(self, weights: FloatArray, modes: IntArray) -> FloatArray:
-        """Weights of `centred` minus the starts of given modes, (N,): (N, C, size * size) in steps."""
-        difference = weights.copy()
-        difference[..., self.harmonics] -= self.chosen(modes)
+    def differences(self, weights: FloatArray, cells: IntArray, modes: IntArray) -> FloatArray:
+        """What starts of given modes leave of some cells: (M, C, size * size), in steps.
+
+        Args:
+            weights: (N, C, size * size) of `centred`.
+            cells, modes: (M,).
+        """
+        difference = weights[cells]
+        difference[..., self.harmonics] -= self.starts[cells, :, modes]
         return difference / np.float32(self.step)
 
     def chosen(self, modes: IntArray) -> npt.NDArray[np.floating[Any]]:

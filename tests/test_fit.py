@@ -124,7 +124,7 @@ def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
     weights = np.random.default_rng(1).normal(0, 3, (8, 3, 256)).astype(np.float32)
     weights[np.abs(np.abs(weights) % 1 - 0.64) < 0.01] = 0.3  # too close to the threshold to tell
     rate = Rate.plain(partition, 3, 4)
-    indices, cost = rate.of_cells(16, np.arange(8)).quantise(slice(0, 3), weights)
+    indices, cost = rate.of_cells(16, np.arange(8)).quantise(np.arange(8), slice(0, 3), weights)
     assert np.array_equal(indices, dead_zone(weights, 0.36))
     bits = PLAIN_BITS * np.minimum(np.abs(indices), ESCAPE) + EXCHANGE * (weights - indices) ** 2
     assert np.allclose(cost, bits.sum((1, 2)), rtol=1e-4)
