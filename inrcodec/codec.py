@@ -93,10 +93,10 @@ def encode(
         image: uint8 array, (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB,
             (H, W, 4) RGBA; or a Pillow image; or a `Picture`. Alpha is kept without loss.
         quality: 1 (small) to 100 (good); 50 unless a target is given.
-        bpp: target in bits per pixel: the largest file that is not above it.
-        psnr: target in dB over the colour channels (of all pixels, however transparent): the smallest file
-            that is not below it.
-        max_bytes: target in bytes: the largest file that is not above it.
+        bpp: target in bits per pixel: a file that is not above it, and hardly a per cent below.
+        psnr: target in dB over the colour channels (of all pixels, however transparent): a file that is not
+            below it, and hardly 0.05 dB above.
+        max_bytes: target in bytes, met like bpp.
         steps: fine-tuning steps after the closed-form one.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
