@@ -76,14 +76,13 @@ class Chooser:
         Args:
             trials: modes, and phases, that are tried per cell: the most promising by `weight_cost`.
         """
-        count, size = len(self._weights), self._start.size
+        count = len(self._weights)
         ranked, _ = self._start.ranked(self._weights)
         modes = ranked[:, :trials].T.ravel()
         cells = np.arange(len(modes)) % count
         wanted = self._start.differences(self._weights, cells, modes)
         first = self._quantised(cells, wanted, modes, np.zeros_like(modes)).cheapest(count)
         wanted = self._start.differences(self._weights, np.arange(count), first.modes)
-        wanted = wanted.reshape(*wanted.shape[:2], size, size)
         phases = self._promising(wanted[:, 0])[:trials].ravel()
         cells = np.arange(len(phases)) % count
         other = self._quantised(cells, self._turned(wanted[cells], phases), first.modes[cells], phases)
@@ -93,34 +92,43 @@ class Chooser:
 
     def with_hidden_signs(self, choice: Choice) -> IntArray:
         """Quantiser indices (N, C, size * size) of a choice, moved so that they hide signs."""
-        every, size = np.arange(len(self._weights)), self._start.size
-        wanted = self._start.differences(self._weights, every, choice.modes)
-        wanted = self._turned(wanted.reshape(*wanted.shape[:2], size, size), choice.phases)
+        every = np.arange(len(self._weights))
+        wanted = self._turned(self._start.differences(self._weights, every, choice.modes), choice.phases)
         # What a decoder accepts, less one to move by; no picture comes near it.
         largest = WEIGHT_MAX // self._start.step - 1
         luma = np.clip(choice.indices[:, :1], -largest, largest)
         indices = self._rate.hide_signs(slice(0, 1), wanted[:, :1], luma)
         if wanted.shape[1] > 1:
-            chroma = slice(1, wanted.shape[1])
-            rest = wanted[:, chroma] - self._slope[:, chroma] * indices
+            chroma, rest = self._after_luma(every, wanted, indices)
             more, _ = self._rate.quantise(every, chroma, rest)
             more = self._rate.hide_signs(chroma, rest, np.clip(more, -largest, largest))
             indices = np.concatenate([indices, more], axis=1)
         return indices.astype(np.int64)
 
     def _promising(self, wanted: FloatArray) -> IntArray:
-        """Phases but the first by `weight_cost` of luma (N, size, size): (PHASES - 1, N)."""
-        turns = phase_turns(self._start.size)[:, None]
-        turned: FloatArray = ((turns @ wanted)[:, None] @ turns.swapaxes(2, 3)).astype(np.float32, copy=False)
-        estimates = weight_cost(turned).sum((3, 4)).reshape(PHASES, -1) + self._rate.phases[:, None]
+        """Phases but the first by `weight_cost` of luma (N, size * size): (PHASES - 1, N)."""
+        size = self._start.size
+        turns = phase_turns(size)[:, None]
+        turned = (turns @ wanted.reshape(-1, size, size))[:, None] @ turns.swapaxes(2, 3)
+        estimates = (
+            weight_cost(turned.astype(np.float32, copy=False)).sum((3, 4)).reshape(PHASES, -1)
+            + self._rate.phases[:, None]
+        )
         return 1 + np.argsort(estimates[1:], axis=0, kind="stable")
 
     def _turned(self, wanted: FloatArray, phases: IntArray) -> FloatArray:
-        """Differences (N, C, size, size) of cosines as those of given phases: (N, C, size * size)."""
-        turns = phase_turns(self._start.size)
+        """Differences (N, C, size * size) of cosines as those of given phases (N,)."""
+        size = self._start.size
+        turns = phase_turns(size)
         vertical, horizontal = turns[phases // 3][:, None], turns[phases % 3][:, None]
-        turned: FloatArray = (vertical @ wanted @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
-        return turned.reshape(*wanted.shape[:2], -1)
+        grid = wanted.reshape(*wanted.shape[:2], size, size)
+        turned: FloatArray = (vertical @ grid @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
+        return turned.reshape(wanted.shape)
+
+    def _after_luma(self, cells: IntArray, wanted: FloatArray, luma: FloatArray) -> tuple[slice, FloatArray]:
+        """The chroma channels, and what indices of luma (M, 1, size * size) leave of their differences."""
+        chroma = slice(1, wanted.shape[1])
+        return chroma, wanted[:, chroma] - self._slope[cells][:, chroma] * luma
 
     def _quantised(self, cells: IntArray, wanted: FloatArray, modes: IntArray, phases: IntArray) -> Choice:
         """Quantises differences of given cells, in steps; luma first, of which chroma takes over.
@@ -133,9 +141,7 @@ class Chooser:
         indices, cost = rate.quantise(cells, slice(0, 1), wanted[:, :1])
         cost = cost + rate.modes[cells, modes] + rate.phases[phases]
         if wanted.shape[1] > 1:
-            chroma = slice(1, wanted.shape[1])
-            carry = self._slope[cells][:, chroma] * indices
-            more, extra = rate.quantise(cells, chroma, wanted[:, chroma] - carry)
+            more, extra = rate.quantise(cells, *self._after_luma(cells, wanted, indices))
             indices, cost = np.concatenate([indices, more], axis=1), cost + extra
         return Choice(modes, phases, indices, cost)
 

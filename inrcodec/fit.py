@@ -154,7 +154,7 @@ def _closed_loop(
         weights = symbols.astype(np.float64) * step
         weights += carried(slope, weights[:, :1])
         starts = np.zeros_like(weights)
-        starts[..., start.harmonics] = start.chosen(best.modes)
+        starts[..., start.harmonics] = start.chosen(np.arange(len(cells)), best.modes)
         canvas.draw(cells, size, start.mean, starts, weights, best.phases)
         values[size][place] = symbols.reshape(len(cells), channels, size, size)
     return Fit(TileSymbols(partition, modes, phases, values), canvas.image())

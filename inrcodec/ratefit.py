@@ -16,13 +16,14 @@ from inrcodec.cells import SIZES, Partition
 from inrcodec.contexts import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.quantize import EXCHANGE
 from inrcodec.rans import Tables
-from inrcodec.signs import ENOUGH, GROUP, firsts, scan
+from inrcodec.signs import ENOUGH, GROUP, scan, told
 from inrcodec.tilecoder import (
     PHASES,
     STEP_CLASSES,
     EntropyModel,
     TileSymbols,
     code_magnitudes,
+    extents_of,
     mode_rows,
     step_class,
 )
@@ -190,14 +191,13 @@ class CellRate:
         order = scan(size)
         magnitudes = np.abs(indices).astype(np.int64)
         groups = magnitudes[..., order]
-        hides, first = firsts(groups)
-        sums = groups.sum(-1)
+        hides, told_negative, first = told(groups)
         leading = np.take_along_axis(indices[..., order], first[..., None], -1)[..., 0] < 0
-        wrong = np.nonzero(hides & ((sums % 2 == 1) != leading))
+        wrong = np.nonzero(hides & (told_negative != leading))
         cell, channel, group = (part[:, None] for part in wrong)
         place = order[wrong[2]]
         first, leading = first[cell, channel, group], leading[cell, channel, group]
-        least = sums[wrong] == ENOUGH
+        least = groups[wrong].sum(1) == ENOUGH
         magnitude, weight = magnitudes[cell, channel, place], weights[cell, channel, place]
         index = indices[cell, channel, place]
         position = np.arange(GROUP)
@@ -215,7 +215,7 @@ class CellRate:
         up, down = cost(magnitude + 1) - now, cost(np.maximum(magnitude - 1, 0)) - now
         # A group that falls below the bound writes its sign.
         down += least[:, None]
-        extent = ((magnitudes > 0) * (_order(size) + 1)).max(2)[cell, channel]
+        extent = extents_of(magnitudes.reshape(*weights.shape[:2], size, size))[cell, channel]
         up[_order(size)[place] >= extent] = np.inf
         second = ((magnitude > 0) & (position > first)).argmax(1)
         lost = (magnitude == 1) & (position == first) & ~least[:, None]

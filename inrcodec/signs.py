@@ -25,9 +25,19 @@ def scan(size: int) -> IntArray:
     return np.lexsort((k, k + m)).reshape(-1, GROUP)
 
 
-def firsts(groups: npt.NDArray[np.integer]) -> tuple[BoolArray, IntArray]:
-    """Of magnitudes (..., GROUP): which groups hide a sign, and the place of the first non-zero value."""
-    return groups.sum(-1) >= ENOUGH, (groups > 0).argmax(-1)
+def told(groups: IntArray) -> tuple[BoolArray, BoolArray, IntArray]:
+    """What groups of magnitudes tell.
+
+    Args:
+        groups: (..., GROUP).
+
+    Returns:
+        Which groups hide a sign, which of these signs are negative, and the place in the group of the first
+        non-zero value, whose sign it is: (...) each.
+    """
+    sums = groups.sum(-1)
+    hides = sums >= ENOUGH
+    return hides, hides & (sums % 2 == 1), (groups > 0).argmax(-1)
 
 
 def hidden_signs(magnitudes: IntArray) -> tuple[BoolArray, BoolArray]:
@@ -42,9 +52,9 @@ def hidden_signs(magnitudes: IntArray) -> tuple[BoolArray, BoolArray]:
     shape, size = magnitudes.shape, magnitudes.shape[-1]
     order = scan(size)
     groups = magnitudes.reshape(*shape[:2], size * size)[..., order]
-    hides, first = firsts(groups)
+    hides, odd, first = told(groups)
     places = np.take_along_axis(order[None, None], first[..., None], -1)[..., 0]
     hidden, negative = np.zeros((2, *shape[:2], size * size), np.bool_)
     np.put_along_axis(hidden, places, hides, -1)
-    np.put_along_axis(negative, places, hides & (groups.sum(-1) % 2 == 1), -1)
+    np.put_along_axis(negative, places, odd, -1)
     return hidden.reshape(shape), negative.reshape(shape)

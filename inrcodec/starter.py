@@ -89,10 +89,10 @@ class CellStarts:
             cells, modes: (M,).
         """
         difference = weights[cells]
-        difference[..., self.harmonics] -= self.starts[cells, :, modes]
+        difference[..., self.harmonics] -= self.chosen(cells, modes)
         return difference / np.float32(self.step)
 
-    def chosen(self, modes: IntArray) -> npt.NDArray[np.floating[Any]]:
-        """Starts of given modes: (N, C, K)."""
-        starts: npt.NDArray[np.floating[Any]] = self.starts[np.arange(len(modes)), :, modes]
+    def chosen(self, cells: IntArray, modes: IntArray) -> npt.NDArray[np.floating[Any]]:
+        """Starts of some cells (M,) with given modes (M,): (M, C, K)."""
+        starts: npt.NDArray[np.floating[Any]] = self.starts[cells, :, modes]
         return starts

@@ -224,8 +224,8 @@ def code_cells(
         context = mode_rows(step, size, mode_map[above[:, 0]], mode_map[left[:, 0]], mode_count)
         modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
         mode_map[own] = modes[cells, None]
-        features = _extent_features(reach, left, above, near.corners[r], step, PHASE_FEATURES + mode_count)
-        features[:, :, EXTENT_FEATURES:] = cell_features(phases[cells], modes[cells], mode_count)
+        told = cell_features(phases[cells], modes[cells], mode_count)
+        features = _extent_features(reach, left, above, near.corners[r], step, told)
         network = model.extents[size]
         for channel in range(channels):
             rows = network.rows(features[channel], min(channel, 1))
@@ -244,10 +244,11 @@ def code_cells(
 
 
 def _extent_features(
-    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, step: int, more: int
+    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, step: int, told: FloatArray
 ) -> FloatArray:
-    """Features of all channels, with room for `more`: (C, n, features). Those of earlier channels stay 0."""
-    features = np.zeros((len(reach), len(left), EXTENT_FEATURES + more), np.float32)
+    """Features of all channels, `told` (n, ...) last: (C, n, features). Those of earlier channels stay 0."""
+    features = np.zeros((len(reach), len(left), EXTENT_FEATURES + told.shape[1]), np.float32)
+    features[:, :, EXTENT_FEATURES:] = told
     a, b = reach[:, left], reach[:, above]
     for i, side in enumerate((a, b)):
         features[:, :, 3 * i] = np.maximum(side, 0).sum(2) // side.shape[2]

@@ -59,10 +59,11 @@ def measure(task: Task) -> Point:
     data = codec.encode(original, task.setting)
     encode_s = time.perf_counter() - start
 
-    task.file.parent.mkdir(parents=True, exist_ok=True)
-    task.file.write_bytes(data)
-    size = task.file.stat().st_size
-    stored = task.file.read_bytes()
+    path = task.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    size = path.stat().st_size
+    stored = path.read_bytes()
 
     start = time.perf_counter()
     decoded = codec.decode(stored)
