@@ -110,11 +110,9 @@ class Chooser:
         size = self._start.size
         turns = phase_turns(size)[:, None]
         turned = (turns @ wanted.reshape(-1, size, size))[:, None] @ turns.swapaxes(2, 3)
-        estimates = (
-            weight_cost(turned.astype(np.float32, copy=False)).sum((3, 4)).reshape(PHASES, -1)
-            + self._rate.phases[:, None]
-        )
-        return 1 + np.argsort(estimates[1:], axis=0, kind="stable")
+        costs = weight_cost(turned.astype(np.float32, copy=False)).sum((3, 4)).reshape(PHASES, -1)
+        costs += self._rate.phases[:, None]
+        return 1 + np.argsort(costs[1:], axis=0, kind="stable")
 
     def _turned(self, wanted: FloatArray, phases: IntArray) -> FloatArray:
         """Differences (N, C, size * size) of cosines as those of given phases (N,)."""
