@@ -8,7 +8,7 @@ from inrcodec.errors import FormatError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"SINR"
-VERSION = 3
+VERSION = 4
 TILE = 1024
 """Side of a tile in samples; tiles are coded independently of each other."""
 ENTROPY = ("rans", "zstd")

@@ -22,8 +22,8 @@ from safetensors.numpy import save
 from inrcodec.cells import SIZES, boundary_size
 from inrcodec.contexts import MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.errors import CodebookNotFoundError, FormatError
-from inrcodec.joins import CLASSES, TAPS, JoinFilter
 from inrcodec.rans import Tables
+from inrcodec.restoration import INPUT_BOUNDS, SAMPLES, RestorationNetwork, largest_sums
 from inrcodec.starts import StartNetwork, predicted_harmonics
 from inrcodec.tilecoder import EntropyModel, feature_counts, table_shapes
 
@@ -65,14 +65,14 @@ class Codebook:
         id: content hash.
         starts: start network of every cell size.
         entropy: tables and context networks.
-        joins: filters across the borders of cells.
+        restoration: network that takes coding noise out of decoded planes.
         metadata: recipe, training data, licence.
     """
 
     id: bytes
     starts: dict[int, StartNetwork]
     entropy: EntropyModel
-    joins: JoinFilter
+    restoration: RestorationNetwork
     metadata: Mapping[str, Any]
 
 
@@ -110,17 +110,20 @@ def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.fl
 
 
 def codebook_tensors(
-    starts: Mapping[int, StartNetwork], contexts: Mapping[str, Array], joins: JoinFilter
+    starts: Mapping[int, StartNetwork], contexts: Mapping[str, Array], restoration: RestorationNetwork
 ) -> dict[str, Array]:
     """Tensors of a codebook file.
 
     Args:
         starts: start networks.
         contexts: the tensors of the entropy model, as `metatrain.contexts` exports them.
-        joins: join filters.
+        restoration: restoration network.
     """
     tensors = dict(contexts)
-    tensors["joins"] = joins.filters.astype(np.int16)
+    for layer, (weight, bias) in enumerate(zip(restoration.weights, restoration.biases, strict=True), 1):
+        tensors[f"restoration.weight{layer}"] = weight.astype(np.int16)
+        tensors[f"restoration.bias{layer}"] = bias.astype(np.int32)
+    tensors["restoration.shifts"] = np.array(restoration.shifts, np.int32)
     for size, network in starts.items():
         for part in _MATRICES:
             matrix = getattr(network, part)
@@ -161,12 +164,10 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
                 for s in SIZES
             },
         )
-        joins = JoinFilter(tensors["joins"].astype(np.float64))
-        if joins.filters.shape != (2, CLASSES, TAPS, TAPS):
-            raise ValueError("shape of joins")
+        restoration = _restoration_network(tensors)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
-    return Codebook(content_id(tensors), starts, model, joins, metadata)
+    return Codebook(content_id(tensors), starts, model, restoration, metadata)
 
 
 def _start_network(size: int, tensors: Mapping[str, Array]) -> StartNetwork:
@@ -211,6 +212,28 @@ def _context_network(name: str, tensors: Mapping[str, Array], inputs: int, symbo
         if (255 * np.abs(parts[weight]).sum(1) + np.abs(parts[bias])).max() >= 2**24:
             raise ValueError(f"{name} can exceed exact float32 integers")
     return ContextNetwork(**parts, tables=_tables(tensors[f"{name}.tables"], 2 * ROWS, symbols))
+
+
+def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
+    shifts = tensors["restoration.shifts"]
+    layers = range(1, len(shifts) + 1)
+    weights, biases = (
+        tuple(tensors[f"restoration.{part}{layer}"].astype(np.float32) for layer in layers)
+        for part in ("weight", "bias")
+    )
+    if not len(shifts) or shifts.min() < 0 or shifts.max() > 24:
+        raise ValueError("restoration.shifts")
+    inputs = len(INPUT_BOUNDS)
+    for weight, bias in zip(weights, biases, strict=True):
+        if weight.shape != (len(bias), inputs, 3, 3):
+            raise ValueError("shapes of restoration")
+        inputs = len(bias)
+    if inputs != SAMPLES:
+        raise ValueError("outputs of restoration")
+    network = RestorationNetwork(weights, biases, tuple(shifts.tolist()))
+    if max(largest_sums(network)) >= 2**24:
+        raise ValueError("restoration can exceed exact float32 integers")
+    return network
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -1,7 +1,7 @@
 """encode, decode, inspect: pictures to bytes and back.
 
 photo -> planes -> cells -> fit -> integers -> entropy coder -> .sinr bytes
-.sinr bytes -> integers -> survivors -> render (any scale, any region) -> photo
+.sinr bytes -> integers -> survivors -> samples -> restoration -> render (any scale, any region) -> photo
 """
 
 import importlib.util

@@ -43,7 +43,9 @@ class TileSource:
             planes = reconstruct(symbols, c.step, self._codebook, self._xp, self._device)
             if self._xp is not np:
                 planes = planes.cpu().numpy()
-            planes = self._codebook.joins.smooth(planes, symbols.partition, c.step)
+            planes = self._codebook.restoration.restore(
+                planes, symbols.partition.owner, symbols.partition.size, c.step
+            )
             self._tiles[row, col] = planes[:, : shape[0], : shape[1]].astype(np.float32)
         return self._tiles[row, col]
 

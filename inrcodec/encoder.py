@@ -57,7 +57,8 @@ class Job:
                 step, self.codebook, self.steps, self.xp, self.device,
             )  # fmt: skip
             tiles.append(write_tile(fit.symbols, step, self.codebook.entropy, self.entropy))
-            planes = self.codebook.joins.smooth(fit.planes, fit.symbols.partition, step)
+            cells = fit.symbols.partition
+            planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
             decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
             squares += float(((decoded - part) ** 2).sum())
             if progress:

@@ -82,7 +82,7 @@ def decode(data, codebook_data):
     body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
-    assert file.take(5) == b"SINR\x03", "magic or version"
+    assert file.take(5) == b"SINR\x04", "magic or version"
     flags = file.take(1)[0]
     assert flags < 32, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
@@ -103,7 +103,7 @@ def decode(data, codebook_data):
         tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
         cells, values = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
         samples = reconstruct(cells, values, planes, q, codebook)
-        smooth_joins(samples, cells, q, codebook)
+        samples = restore(samples, cells, q, codebook)
         pixels[top : top + h, left : left + w] = to_pixels(samples)[:h, :w]
     alpha = sections.pop("alpha", None)
     if alpha is not None:
@@ -560,30 +560,55 @@ def start_of(codebook, cell, b, q, count):
     return mean, np.clip((o * scale * (cell.size // 8) + 2**19) >> 20, -(2**18), 2**18)
 
 
-# ---- Section 9: joins ------------------------------------------------------------------------------------
+# ---- Section 9: restoration ------------------------------------------------------------------------------
 
 
-def smooth_joins(samples, cells, q, codebook):
-    """Filters the borders of a tile in place: between columns, then between rows."""
-    for plane, columns in enumerate(samples):
-        smooth_columns(columns, lambda y, x: cells.at[y, x], plane, q, codebook["joins"][0])
-        smooth_columns(columns.T, lambda x, y: cells.at[y, x], plane, q, codebook["joins"][1])
+def restore(samples, cells, q, codebook):
+    """Samples (planes, rows, columns) with the corrections of the restoration network."""
+    _, height, width = samples.shape
+    layers = len(codebook["restoration.shifts"])
+    x = {
+        (r, c): restoration_inputs(samples, cells, q, r, c)
+        for r in range(-layers, height // 2 + layers)
+        for c in range(-layers, width // 2 + layers)
+    }
+    for layer in range(1, layers + 1):
+        weight = codebook[f"restoration.weight{layer}"]
+        bias, shift = codebook[f"restoration.bias{layer}"], int(codebook["restoration.shifts"][layer - 1])
+        near = layers - layer
+        x = {
+            (r, c): bias
+            + sum(weight[:, :, i, j] @ x[r + i - 1, c + j - 1] for i in range(3) for j in range(3))
+            for r in range(-near, height // 2 + near)
+            for c in range(-near, width // 2 + near)
+        }
+        if layer < layers:
+            x = {place: np.clip(total >> shift, 0, 255) for place, total in x.items()}
+    result = samples.copy()
+    for plane, y, column in np.ndindex(samples.shape):
+        total = int(x[y // 2, column // 2][4 * plane + 2 * (y % 2) + column % 2])
+        result[plane, y, column] = clip(
+            int(samples[plane, y, column]) + ((2 * total * q + 2**shift) >> (shift + 1)), -8191, 8191
+        )
+    return result
 
 
-def smooth_columns(samples, cell_of, plane, q, filters):
-    height, width = samples.shape
-    for y in range(height):
-        for x in range(8, width, 8):
-            before, after = cell_of(y // 8, x // 8 - 1), cell_of(y // 8, x // 8)
-            if before is after:
-                continue
-            t = samples[y, x - 4 : x + 4].copy()
-            jump = sum(n * abs(t[4] - t[3]) >= q for n in (16, 8, 4, 2))
-            activity = sum(n * max(abs(t[3] - t[1]), abs(t[6] - t[4])) >= q for n in (16, 4))
-            larger = SIZES.index(max(before.size, after.size))
-            kind = (((plane > 0) * 3 + larger) * 5 + jump) * 3 + activity
-            correction = (filters[kind] @ (8 * t - t.sum()) + 2**12) >> 13
-            samples[y, x - 4 : x + 4] = np.clip(t + correction, -8191, 8191)
+def restoration_inputs(samples, cells, q, r, c):
+    planes, height, width = samples.shape
+    x = np.zeros(19, np.int64)
+    for plane, i, j in np.ndindex(planes, 2, 2):
+        sample = int(samples[plane, clip(2 * r + i, 0, height - 1), clip(2 * c + j, 0, width - 1)])
+        x[4 * plane + 2 * i + j] = clip((32 * sample + q) // (2 * q), -1023, 1023)
+
+    def cell(row, column):
+        return cells.at[clip(row, 0, height // 2 - 1) // 4, clip(column, 0, width // 2 - 1) // 4]
+
+    here = cell(r, c)
+    neighbours = cell(r, c - 1), cell(r, c + 1), cell(r - 1, c), cell(r + 1, c)
+    x[12:16] = [16 * (other is not here) for other in neighbours]
+    x[16:18] = 16 * (here.size == 8), 16 * (here.size == 32)
+    x[18] = round(4 * math.log2(1 + q)) - 40
+    return x
 
 
 # ---- Section 10: pixels ----------------------------------------------------------------------------------

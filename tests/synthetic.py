@@ -8,8 +8,8 @@ import numpy as np
 from inrcodec.cells import SIZES, SPLITS, Partition, boundary_size
 from inrcodec.codebook import pack_matrix, serialise
 from inrcodec.contexts import MAGNITUDES, ROWS
-from inrcodec.joins import CLASSES, TAPS
 from inrcodec.rans import PRECISION
+from inrcodec.restoration import INPUTS, SAMPLES
 from inrcodec.signs import hidden_signs
 from inrcodec.starts import predicted_harmonics
 from inrcodec.tilecoder import (
@@ -50,8 +50,12 @@ def codebook_tensors():
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
         "phases": frequencies("phases", 27 * MODES, PHASES),
-        "joins": draw("joins", (2, CLASSES, TAPS, TAPS), -90, 90).astype(np.int16),
+        "restoration.shifts": np.array([8, 8, 16], np.int32),
     }
+    for layer, (inputs, outputs) in enumerate(((INPUTS, 6), (6, 5), (5, SAMPLES)), 1):
+        weight, bias = f"restoration.weight{layer}", f"restoration.bias{layer}"
+        tensors[weight] = draw(weight, (outputs, inputs, 3, 3), -60, 60).astype(np.int16)
+        tensors[bias] = draw(bias, (outputs,), -9999, 9999)
     for size in SIZES:
         inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
         shapes = {"1": (HIDDEN, inputs), "2": (HIDDEN, HIDDEN), "3": (outputs, HIDDEN + inputs)}

@@ -30,7 +30,7 @@ def tensors():
 @pytest.fixture
 def folder(tmp_path, monkeypatch, tensors):
     """A folder of shipped codebooks: the synthetic one as the default, and another."""
-    other = tensors | {"joins": np.zeros_like(tensors["joins"])}
+    other = tensors | {"splits": tensors["splits"][::-1]}
     (tmp_path / "default.safetensors").write_bytes(serialise(tensors, synthetic.METADATA))
     (tmp_path / "other.safetensors").write_bytes(serialise(other, {"recipe": "a name"}))
     monkeypatch.setattr(codebook, "_folder", lambda: tmp_path)
@@ -56,8 +56,8 @@ def test_a_file_comes_back(synthetic_codebook, tensors):
     assert synthetic_codebook.metadata == synthetic.METADATA
     again = codebook_tensors(
         synthetic_codebook.starts,
-        {name: t for name, t in tensors.items() if not name.startswith(("starts.", "joins"))},
-        synthetic_codebook.joins,
+        {name: t for name, t in tensors.items() if not name.startswith(("starts.", "restoration."))},
+        synthetic_codebook.restoration,
     )
     assert content_id(again) == content_id(tensors)
 
@@ -80,7 +80,10 @@ def broken(tensors):
     for name in (
         "splits",
         "modes",
-        "joins",
+        "restoration.shifts",
+        "restoration.weight1",
+        "restoration.weight3",
+        "restoration.bias2",
         "extents.8.tables",
         "magnitudes.32.weight1",
         "starts.8.bias2",
@@ -93,6 +96,10 @@ def broken(tensors):
         yield f"floats {name}", tensors | {name: tensors[name].astype(np.float32)}
     yield "distribution", tensors | {"splits": np.ones_like(tensors["splits"])}
     yield "exactness", tensors | {"magnitudes.8.weight2": tensors["magnitudes.8.weight2"] * 60000}
+    large = np.full_like(tensors["restoration.weight2"], 2000)
+    yield "exactness of restoration", tensors | {"restoration.weight2": large}
+    for shift in (-1, 25):
+        yield f"shift {shift}", tensors | {"restoration.shifts": np.array([8, shift, 16], np.int32)}
     for shape in ([1 << 20, 1 << 20], [-8, -8], [1 << 31, 1 << 31]):
         yield f"shape {shape}", tensors | {"starts.8.weight1.shape": np.array(shape, np.int64)}
 
@@ -156,7 +163,7 @@ def test_a_replaced_file_is_read_again(tmp_path, tensors):
     path.write_bytes(serialise(tensors, {}))
     first = load_codebook(path)
     assert load_codebook(path) is first
-    path.write_bytes(serialise(tensors | {"joins": np.zeros_like(tensors["joins"])}, {}))
+    path.write_bytes(serialise(tensors | {"splits": tensors["splits"][::-1]}, {}))
     assert load_codebook(path).id != first.id
 
 

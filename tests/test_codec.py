@@ -260,7 +260,7 @@ def test_tall_pictures_have_tiles_too():
 
 def test_inspect(encoded, photo):
     info = inrcodec.inspect(encoded)
-    assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 3)
+    assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 4)
     assert (info.quality, info.quantiser_step) == (50, 32)
     assert info.codebook == next(c.id for c in inrcodec.available_codebooks() if c.is_default)
     assert (info.entropy, info.tiles, info.has_alpha) == ("rans", 1, False)

@@ -1,5 +1,7 @@
 """Training of a codebook from photos to a file that encodes, with recipes of a few seconds."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from skimage import data
 
 import inrcodec
 from inrcodec.bench import variants
-from inrcodec.cells import BLOCK, SIZES, UNIT, boundary_indices, boundary_size, sample_indices
+from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, boundary_size, sample_indices
 from inrcodec.codebook import load_codebook
 from inrcodec.errors import InputError
 from inrcodec.metatrain import train
@@ -16,10 +18,12 @@ from inrcodec.metatrain.checkpoint import load_arrays
 from inrcodec.metatrain.data import load_photos
 from inrcodec.metatrain.loop import Trainer
 from inrcodec.metatrain.recipes import parse_recipe, task_module
+from inrcodec.metatrain.restoration import Options, RestorationTask, _Example, quantise_network
 from inrcodec.metatrain.starts import _Cells, rate_distortion
 from inrcodec.metatrain.task import Setting
 from inrcodec.metatrain.worker import single_worker
 from inrcodec.quantize import weight_cost
+from inrcodec.restoration import inputs
 from inrcodec.starts import predicted_harmonics
 
 STARTS = """
@@ -53,6 +57,21 @@ rates = "{rates}"
 hidden = [6, 4]
 photos = 3
 batch = 256
+"""
+
+RESTORATION = """
+task = "restoration"
+[training]
+steps = {steps}
+lr = 2e-3
+log_every = 10
+validate_every = 20
+[restoration]
+codebook = "{codebook}"
+hidden = [8, 8]
+photos = 2
+batch = 4
+crop = 32
 """
 
 
@@ -107,12 +126,12 @@ def test_a_trained_codebook_encodes(codebook_file, photo):
 def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
     variants.main(str(starts_file.parent), str(tmp_path))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"no-joins.safetensors", "no-phases.safetensors", "zero-starts.safetensors"} | {
+    assert names == {"no-restoration.safetensors", "no-phases.safetensors", "zero-starts.safetensors"} | {
         f"round-0{i}.safetensors" for i in range(3)
     }
-    default, without = load_codebook(), load_codebook(tmp_path / "no-joins.safetensors")
-    assert default.joins.filters.any()
-    assert not without.joins.filters.any()
+    default, without = load_codebook(), load_codebook(tmp_path / "no-restoration.safetensors")
+    assert default.restoration.weights[-1].any()
+    assert not without.restoration.weights[-1].any()
     assert np.array_equal(default.starts[8].weight1, without.starts[8].weight1)
     cosines = load_codebook(tmp_path / "no-phases.safetensors").entropy.phases.bits
     assert cosines[:, 0].max() < 0.01
@@ -130,6 +149,74 @@ def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
     assert load_codebook(second).id != load_codebook(codebook_file).id
     file = inrcodec.encode(photo[:32, :64], codebook=second)
     assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
+
+
+def test_restoration_is_trained_for_a_codebook(photos, codebook_file, tmp_path):
+    recipe = parse_recipe("tiny", RESTORATION.format(steps=150, codebook=codebook_file))
+    result = train(photos, recipe, tmp_path, device="cpu")
+    before, after = load_codebook(codebook_file), load_codebook(result)
+    assert after.metadata["codebook"] == before.metadata
+    assert after.metadata["trained_on"] == before.metadata["trained_on"]
+    old, new = (load_arrays(path)[0] for path in (codebook_file, result))
+    changed = {name for name in old.keys() | new.keys() if not np.array_equal(old.get(name), new.get(name))}
+    assert {name.split(".")[0] for name in changed} == {"restoration"}
+    weights = after.restoration.weights
+    assert [weight.shape for weight in weights] == [(8, 19, 3, 3), (8, 8, 3, 3), (12, 8, 3, 3)]
+    assert not weights[0][:, :12].reshape(8, 3, -1).sum(2).any()
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert rows[0]["loss"] > 0.98 * rows[0]["unrestored"]
+    assert rows[-1]["loss"] < 0.99 * rows[-1]["unrestored"]
+
+
+def test_integers_follow_the_restoration_network_that_was_trained():
+    """Within two per cent of a quantiser step, for weights of ordinary size."""
+    rng = np.random.default_rng(5)
+    shapes = [(16, 19, 3, 3), (16, 16, 3, 3), (12, 16, 3, 3)]
+    weights = [rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape) for shape in shapes]
+    planes = weights[0][:, :12].reshape(16, 3, -1)
+    planes -= planes.mean(2, keepdims=True)
+    biases = [rng.normal(0, 0.3, shape[0]) for shape in shapes]
+    network = quantise_network(weights, biases)
+    partition = Partition.from_splits(np.array([[0, 16], [5, 1]]))
+    decoded = np.rint(rng.normal(0, 300, (3, 64, 64)))
+    step, reach = 320, 3
+    positions = np.arange(-reach, 32 + reach)
+    x = inputs(decoded, partition.owner, partition.size, step, positions, positions)
+    x = torch.from_numpy(x.astype(np.float64) / 16)[None]
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        x = torch.nn.functional.conv2d(x, torch.from_numpy(weight), torch.from_numpy(bias))
+        x = x.clamp(0, 1) if number < 2 else torch.nn.functional.pixel_shuffle(x, 2)
+    result = network.restore(decoded, partition.owner, partition.size, step)
+    assert x.std() > 0.2
+    assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
+
+
+def test_photos_are_turned_with_their_cells():
+    owner = np.arange(8 * 12).reshape(8, 12)
+    planes = np.kron(owner, np.ones((3, 8, 8))).astype(np.int16)
+    example = _Example(planes, planes, owner, np.full(96, 8), 160)
+    turned = [example.turned(way) for way in range(8)]
+    assert len({t.owner.tobytes() for t in turned}) == 8
+    for t in turned:
+        assert np.array_equal(t.decoded[2, ::8, ::8], t.owner)
+        assert np.array_equal(t.original, t.decoded)
+
+
+def test_crops_show_what_is_to_be_restored():
+    """An original of twice the decoded samples: the error is what the network sees, less the mean."""
+    partition = Partition.from_splits(np.array([[0, 16, 3], [5, 1, 0]]))
+    decoded = np.random.default_rng(1).integers(-999, 999, (3, 64, 96)).astype(np.int16)
+    example = _Example(2 * decoded, decoded, partition.owner, partition.size, 160)
+    options = Options("", (4, 4), 1, crop=16)
+    task = RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
+    x, target, scale = task._crop(np.random.default_rng(2))
+    assert x.shape == (19, 14, 14)
+    assert target.shape == (12, 8, 8)
+    assert scale == pytest.approx(1 / example.squared_error())
+    difference = (target - x[:12, 3:-3, 3:-3]).reshape(3, -1)
+    assert np.ptp(difference, axis=1).max() <= 1 / 16 + 1e-5
+    assert abs(x[:12].mean()) < 1e-5
 
 
 @pytest.mark.parametrize("stop", [3, 9])
@@ -219,6 +306,12 @@ def test_errors_of_the_recipes(photos, starts_file, tmp_path):
     missing = parse_recipe("missing", CONTEXTS.format(starts=tmp_path / "none.safetensors", rates=""))
     with pytest.raises(InputError, match="cannot be read"):
         train(photos, missing, tmp_path / "out", device="cpu")
+    missing = parse_recipe("missing", RESTORATION.format(steps=1, codebook=tmp_path / "none.safetensors"))
+    with pytest.raises(InputError, match="cannot be read"):
+        train(photos, missing, tmp_path / "out", device="cpu")
+    for wrong in ("crop = 31", "crop = 0"):
+        with pytest.raises(InputError, match="multiple of 2"):
+            parse_recipe("bad", RESTORATION.format(steps=1, codebook="a").replace("crop = 32", wrong))
     other = parse_recipe("maml", CONTEXTS.format(starts=starts_file.with_name("state.safetensors"), rates=""))
     with pytest.raises(InputError, match="no network for cells"):
         train(photos, other, tmp_path / "out", device="cpu")

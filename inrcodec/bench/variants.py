@@ -1,8 +1,8 @@
 """Codebooks without a part, to measure what it is worth: `python -m inrcodec.bench.variants ROUNDS OUT`.
 
-ROUNDS is the folder of a `starts` run. Into OUT go the default codebook without its join filters
-(`no-joins.safetensors`), with a price of 14 bits on every phase but cosines (`no-phases.safetensors`), and
-with the start networks of every round (`round-00.safetensors`, ...); and, for the two recipes that train the
+ROUNDS is the folder of a `starts` run. Into OUT go the default codebook without its restoration network
+(`no-restoration.safetensors`), with a price of 14 bits on every phase but cosines (`no-phases.safetensors`),
+and with the start networks of every round (`round-00.safetensors`, ...); and, for the recipes that train the
 rest of a codebook, a starts file with networks of zeros (`zero-starts.safetensors`).
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from inrcodec.codebook import available_codebooks, codebook_tensors, load_codebook, serialise
-from inrcodec.joins import JoinFilter
 from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.metatrain.contexts import load_starts
 from inrcodec.rans import PRECISION
+from inrcodec.restoration import RestorationNetwork
 
 
 def main(rounds: str, out: str) -> None:
@@ -25,17 +25,16 @@ def main(rounds: str, out: str) -> None:
     default = load_codebook()
     path = next(book.path for book in available_codebooks() if book.is_default)
     tensors, _ = load_arrays(Path(path))
-    entropy = {name: t for name, t in tensors.items() if not name.startswith("starts.") and name != "joins"}
-    nothing = JoinFilter(np.zeros_like(default.joins.filters))
+    entropy = {n: t for n, t in tensors.items() if not n.startswith(("starts.", "restoration."))}
     cosines = np.ones_like(entropy["phases"])
     cosines[:, 0] += 2**PRECISION - cosines.shape[1]
     variants = {
-        "no-joins": codebook_tensors(default.starts, entropy, nothing),
-        "no-phases": codebook_tensors(default.starts, entropy | {"phases": cosines}, default.joins),
+        "no-restoration": codebook_tensors(default.starts, entropy, RestorationNetwork.identity()),
+        "no-phases": codebook_tensors(default.starts, entropy | {"phases": cosines}, default.restoration),
     }
     files = sorted(Path(rounds).glob("round-*.safetensors"))
     for file in files:
-        variants[file.stem] = codebook_tensors(load_starts(file), entropy, default.joins)
+        variants[file.stem] = codebook_tensors(load_starts(file), entropy, default.restoration)
     for name, variant in variants.items():
         data = serialise(variant, {"recipe": name})
         (folder / f"{name}.safetensors").write_bytes(data)

@@ -1,4 +1,4 @@
-"""Training of the entropy model and the join filters, on fitted photos.
+"""Training of the entropy model, on fitted photos.
 
 The encoder itself, with the start networks at hand, fits the training photos, each at a random quantiser
 step; walking their symbols as a coder would records every context and symbol. The networks are trained on
@@ -20,9 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.cells import BLOCK, SIZES, UNIT
+from inrcodec.cells import SIZES, UNIT
 from inrcodec.codebook import Codebook, codebook_tensors, load_codebook
-from inrcodec.color import FRACTION, to_planes
 from inrcodec.contexts import (
     ESCAPE,
     HIDDEN_BITS,
@@ -33,14 +32,13 @@ from inrcodec.contexts import (
     ContextNetwork,
 )
 from inrcodec.errors import InputError
-from inrcodec.fit import DEFAULT_STEPS, fit_tile
-from inrcodec.joins import JoinFilter
+from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.metatrain.checkpoint import load_arrays
-from inrcodec.metatrain.data import load_photos
-from inrcodec.metatrain.joins import JoinStatistics
+from inrcodec.metatrain.fits import fitted_photos
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.rans import Tables, normalised
+from inrcodec.restoration import RestorationNetwork
 from inrcodec.starts import StartNetwork, quantise_network
 from inrcodec.tilecoder import (
     EntropyModel,
@@ -187,14 +185,12 @@ class ContextsTask:
         self,
         options: Options,
         starts: dict[int, StartNetwork],
-        joins: JoinFilter,
         recorder: Recorder,
         seed: int,
         worker: Worker,
     ) -> None:
         self.options = options
         self.starts = starts
-        self.joins = joins
         self.recorder = recorder
         self.seed = seed
         self.worker = worker
@@ -289,7 +285,7 @@ class ContextsTask:
         return figures
 
     def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
-        """A complete codebook: start networks, integer context networks, tables counted from their rows."""
+        """A codebook without restoration; its tables are counted from the rows of the integer networks."""
         del mask
         tensors: dict[str, NDArray[Any]] = {
             name: _tables(counts, counts.sum(0, keepdims=True))
@@ -305,7 +301,7 @@ class ContextsTask:
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
         metadata = {"trained_on": self.options.trained_on}
-        return Export(codebook_tensors(self.starts, tensors, self.joins), metadata)
+        return Export(codebook_tensors(self.starts, tensors, RestorationNetwork.identity()), metadata)
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -342,22 +338,12 @@ def build(options: Options, setting: Setting) -> ContextsTask:
     """Fits the photos of the setting's folder and records their symbols."""
     starts = load_starts(options.starts)
     entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
-    codebook = Codebook(b"", starts, entropy, JoinStatistics().solve(), {})
-    photos = load_photos(Path(setting.data), "train", torch.device("cpu"), smallest=BLOCK)
-    rng = np.random.default_rng(setting.seed)
+    codebook = Codebook(b"", starts, entropy, RestorationNetwork.identity(), {})
     recorder = Recorder(starts[8].modes)
-    joins = JoinStatistics()
-    low, high = np.log(options.steps)
-    for photo in rng.permutation(len(photos))[: options.photos]:
-        height, width = photos.sizes[photo]
-        begin = photos.starts[photo]
-        pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
-        whole = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
-        step = round(2**FRACTION * math.exp(rng.uniform(low, high)))
-        fit = fit_tile(whole, step, codebook, DEFAULT_STEPS if options.rates else 0)
-        recorder.record(fit.symbols, step)
-        joins.add(fit, whole, step)
-    return ContextsTask(options, starts, joins.solve(), recorder, setting.seed, setting.worker)
+    tuned = DEFAULT_STEPS if options.rates else 0
+    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, tuned):
+        recorder.record(photo.fit.symbols, photo.step)
+    return ContextsTask(options, starts, recorder, setting.seed, setting.worker)
 
 
 def load_starts(path: str | Path) -> dict[int, StartNetwork]:

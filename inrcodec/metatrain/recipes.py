@@ -25,6 +25,7 @@ TASKS = {
     "maml": "inrcodec.metatrain.maml",
     "starts": "inrcodec.metatrain.starts",
     "contexts": "inrcodec.metatrain.contexts",
+    "restoration": "inrcodec.metatrain.restoration",
 }
 
 _T = TypeVar("_T")

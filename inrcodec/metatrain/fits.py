@@ -1,0 +1,59 @@
+"""Photos as the encoder sees them: what the trainings after the starts learn from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inrcodec.cells import BLOCK
+from inrcodec.codebook import Codebook
+from inrcodec.color import FRACTION, to_planes
+from inrcodec.fit import Fit, fit_tile
+from inrcodec.metatrain.data import Split, load_photos
+from inrcodec.metatrain.task import Setting
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPhoto:
+    """A photo and its fit at one quantiser step.
+
+    Attributes:
+        original: (3, H, W) float32 planes, cut to whole blocks.
+        step: quantiser step in fixed-point units.
+        fit: what the encoder makes of it.
+    """
+
+    original: NDArray[np.float32]
+    step: int
+    fit: Fit
+
+
+def fitted_photos(
+    setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], tuned: int
+) -> Iterator[FittedPhoto]:
+    """Photos in random order, each fitted at a random quantiser step.
+
+    Args:
+        setting: says where the photos lie; its seed decides their order and steps.
+        split: the photos to choose from.
+        codebook: what the encoder uses.
+        count: at most so many photos.
+        steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly.
+        tuned: fine-tuning steps of the encoder.
+    """
+    photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
+    rng = np.random.default_rng(setting.seed)
+    low, high = np.log(steps)
+    for photo in rng.permutation(len(photos))[:count]:
+        height, width = photos.sizes[photo]
+        begin = photos.starts[photo]
+        pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
+        original = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
+        step = round(2**FRACTION * math.exp(rng.uniform(low, high)))
+        yield FittedPhoto(original, step, fit_tile(original, step, codebook, tuned))
