@@ -134,6 +134,12 @@ def codebook_tensors(
     return tensors
 
 
+def entropy_tensors(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors of the entropy model among those of a codebook: the `contexts` of `codebook_tensors`."""
+    others = "starts.", "restoration."
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
+
+
 def serialise(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> bytes:
     """Bytes of a codebook file."""
     data: bytes = save(

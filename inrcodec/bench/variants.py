@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inrcodec.codebook import available_codebooks, codebook_tensors, load_codebook, serialise
+from inrcodec.codebook import (
+    available_codebooks,
+    codebook_tensors,
+    entropy_tensors,
+    load_codebook,
+    serialise,
+)
 from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.metatrain.contexts import load_starts
 from inrcodec.rans import PRECISION
@@ -25,7 +31,7 @@ def main(rounds: str, out: str) -> None:
     default = load_codebook()
     path = next(book.path for book in available_codebooks() if book.is_default)
     tensors, _ = load_arrays(Path(path))
-    entropy = {n: t for n, t in tensors.items() if not n.startswith(("starts.", "restoration."))}
+    entropy = entropy_tensors(tensors)
     cosines = np.ones_like(entropy["phases"])
     cosines[:, 0] += 2**PRECISION - cosines.shape[1]
     variants = {

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.codebook import codebook_tensors, from_tensors
+from inrcodec.codebook import codebook_tensors, entropy_tensors, from_tensors
 from inrcodec.errors import InputError
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.metatrain.checkpoint import load_arrays
@@ -217,12 +217,8 @@ class RestorationTask:
         """The codebook with this restoration network."""
         del mask
         codebook = from_tensors(self.codebook, self.metadata)
-        entropy = {
-            name: tensor
-            for name, tensor in self.codebook.items()
-            if not name.startswith(("starts.", "restoration."))
-        }
-        tensors = codebook_tensors(codebook.starts, entropy, self._network(torch.from_numpy(params)))
+        network = self._network(torch.from_numpy(params))
+        tensors = codebook_tensors(codebook.starts, entropy_tensors(self.codebook), network)
         return Export(tensors, {"trained_on": self.metadata.get("trained_on", ""), "codebook": self.metadata})
 
     def _network(self, params: Tensor) -> RestorationNetwork:
@@ -285,7 +281,8 @@ def build(options: Options, setting: Setting) -> RestorationTask:
 
     def examples(split: Split, count: int) -> list[_Example]:
         photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_STEPS)
-        return [_Example.of(photo) for photo in photos]
+        found = [_Example.of(photo) for photo in photos]
+        return [example for example in found if example.squared_error() > 0]
 
     training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
     return RestorationTask(options, tensors, metadata, training, validation, setting.seed, setting.worker)
