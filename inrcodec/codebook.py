@@ -120,10 +120,7 @@ def codebook_tensors(
         restoration: restoration network.
     """
     tensors = dict(contexts)
-    for layer, (weight, bias) in enumerate(zip(restoration.weights, restoration.biases, strict=True), 1):
-        tensors[f"restoration.weight{layer}"] = weight.astype(np.int16)
-        tensors[f"restoration.bias{layer}"] = bias.astype(np.int32)
-    tensors["restoration.shifts"] = np.array(restoration.shifts, np.int32)
+    tensors |= restoration_tensors(restoration)
     for size, network in starts.items():
         for part in _MATRICES:
             matrix = getattr(network, part)
@@ -134,10 +131,18 @@ def codebook_tensors(
     return tensors
 
 
-def entropy_tensors(tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """The tensors of the entropy model among those of a codebook: the `contexts` of `codebook_tensors`."""
-    others = "starts.", "restoration."
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
+def restoration_tensors(network: RestorationNetwork) -> dict[str, Array]:
+    """The tensors of a codebook, all of which begin with `restoration.`, that hold a restoration network."""
+    tensors: dict[str, Array] = {"restoration.shifts": np.array(network.shifts, np.int32)}
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True), 1):
+        tensors[f"restoration.weight{layer}"] = weight.astype(np.int16)
+        tensors[f"restoration.bias{layer}"] = bias.astype(np.int32)
+    return tensors
+
+
+def without(prefixes: tuple[str, ...], tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors whose names begin with none of the prefixes."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefixes)}
 
 
 def serialise(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> bytes:

@@ -139,7 +139,8 @@ def encode(
             if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
-    job = Job(colour, book, steps, "rans" if entropy == "auto" else entropy, sections, xp, where)
+    coder = "rans" if entropy == "auto" else entropy
+    job = Job(colour, book, steps, coder, sections, xp, where, measure=psnr is not None)
     if not given or quality is not None:
         return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
     if psnr is not None:

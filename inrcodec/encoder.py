@@ -33,6 +33,7 @@ class Job:
         entropy: "rans" or "zstd".
         sections: optional sections of the file.
         xp, device: array module and torch device of the start networks.
+        measure: whether the PSNR is wanted, for which the picture has to be restored.
     """
 
     colour: npt.NDArray[np.uint8]
@@ -42,13 +43,14 @@ class Job:
     sections: dict[str, bytes]
     xp: Any
     device: str
+    measure: bool
 
     def run(self, step: int, progress: Callable[[float], None] | None) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR in dB."""
+        """The file at a quantiser step, and its PSNR in dB; nan unless `measure`."""
         height, width, channels = self.colour.shape
         rows, cols = tile_grid(width, height)
         tiles = []
-        squares = 0.0
+        squares = 0.0 if self.measure else math.nan
         for number, (y, x) in enumerate(np.ndindex(rows, cols)):
             part = self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
             pad = [(0, -n % BLOCK) for n in part.shape[:2]]
@@ -57,10 +59,11 @@ class Job:
                 step, self.codebook, self.steps, self.xp, self.device,
             )  # fmt: skip
             tiles.append(write_tile(fit.symbols, step, self.codebook.entropy, self.entropy))
-            cells = fit.symbols.partition
-            planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
-            decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
-            squares += float(((decoded - part) ** 2).sum())
+            if self.measure:
+                cells = fit.symbols.partition
+                planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
+                decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
+                squares += float(((decoded - part) ** 2).sum())
             if progress:
                 progress((number + 1) / (rows * cols))
         container = Container(

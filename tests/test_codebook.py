@@ -12,12 +12,12 @@ from inrcodec.codebook import (
     available_codebooks,
     codebook_tensors,
     content_id,
-    entropy_tensors,
     find_codebook,
     from_tensors,
     load_codebook,
     pack_matrix,
     serialise,
+    without,
 )
 from inrcodec.errors import CodebookNotFoundError, FormatError
 
@@ -57,7 +57,7 @@ def test_a_file_comes_back(synthetic_codebook, tensors):
     assert synthetic_codebook.metadata == synthetic.METADATA
     again = codebook_tensors(
         synthetic_codebook.starts,
-        entropy_tensors(tensors),
+        without(("starts.", "restoration."), tensors),
         synthetic_codebook.restoration,
     )
     assert content_id(again) == content_id(tensors)

@@ -14,9 +14,10 @@ import numpy as np
 from inrcodec.codebook import (
     available_codebooks,
     codebook_tensors,
-    entropy_tensors,
     load_codebook,
+    restoration_tensors,
     serialise,
+    without,
 )
 from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.metatrain.contexts import load_starts
@@ -31,12 +32,13 @@ def main(rounds: str, out: str) -> None:
     default = load_codebook()
     path = next(book.path for book in available_codebooks() if book.is_default)
     tensors, _ = load_arrays(Path(path))
-    entropy = entropy_tensors(tensors)
-    cosines = np.ones_like(entropy["phases"])
+    entropy = without(("starts.", "restoration."), tensors)
+    nothing = restoration_tensors(RestorationNetwork.identity())
+    cosines = np.ones_like(tensors["phases"])
     cosines[:, 0] += 2**PRECISION - cosines.shape[1]
     variants = {
-        "no-restoration": codebook_tensors(default.starts, entropy, RestorationNetwork.identity()),
-        "no-phases": codebook_tensors(default.starts, entropy | {"phases": cosines}, default.restoration),
+        "no-restoration": without(("restoration.",), tensors) | nothing,
+        "no-phases": tensors | {"phases": cosines},
     }
     files = sorted(Path(rounds).glob("round-*.safetensors"))
     for file in files:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from inrcodec.errors import FormatError
+from inrcodec.errors import FormatError, InputError
 from inrcodec.files import atomic_write
 
 _KEY = "inrcodec"
@@ -41,3 +41,16 @@ def load_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise FormatError(f"{path} is not a checkpoint or network of this program") from error
     return tensors, metadata
+
+
+def load_input(what: str, path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """`load_arrays` of a file that a recipe names.
+
+    Raises:
+        InputError: the file cannot be read; the message says what it is.
+        FormatError: as for `load_arrays`.
+    """
+    try:
+        return load_arrays(Path(path))
+    except OSError as error:
+        raise InputError(f"the {what} {path} cannot be read: {error}") from error

@@ -33,7 +33,7 @@ from inrcodec.contexts import (
 )
 from inrcodec.errors import InputError
 from inrcodec.fit import DEFAULT_STEPS
-from inrcodec.metatrain.checkpoint import load_arrays
+from inrcodec.metatrain.checkpoint import load_input
 from inrcodec.metatrain.fits import fitted_photos
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
@@ -236,8 +236,7 @@ class ContextsTask:
                 logits = -0.5 * ((symbol - centre) / width) ** 2
             pieces.append(np.tile(logits, (2, 1)).ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        every = np.ones(len(params), np.bool_)
-        return Start(params, every, ~every, np.ones(len(params), np.float32))
+        return Start.unprunable(params)
 
     def _bits(self, part: _Part, params: Tensor, index: Tensor) -> Tensor:
         """Mean code length of some of a network's symbols."""
@@ -352,10 +351,7 @@ def load_starts(path: str | Path) -> dict[int, StartNetwork]:
     Raises:
         InputError: the file cannot be read, or has no network for a cell size.
     """
-    try:
-        tensors, _ = load_arrays(Path(path))
-    except OSError as error:
-        raise InputError(f"the starts file {path} cannot be read: {error}") from error
+    tensors, _ = load_input("starts file", path)
     return {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.codebook import codebook_tensors, entropy_tensors, from_tensors
+from inrcodec.codebook import from_tensors, restoration_tensors, without
 from inrcodec.errors import InputError
 from inrcodec.fit import DEFAULT_STEPS
-from inrcodec.metatrain.checkpoint import load_arrays
+from inrcodec.metatrain.checkpoint import load_input
 from inrcodec.metatrain.data import Split
 from inrcodec.metatrain.fits import FittedPhoto, fitted_photos
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
@@ -141,8 +140,7 @@ class RestorationTask:
                 piece[:, :, 1, 1] += np.eye(*shape[:2])
             pieces.append(piece.ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        every = np.ones(len(params), np.bool_)
-        return Start(params, every, ~every, np.ones(len(params), np.float32))
+        return Start.unprunable(params)
 
     def _layers(self, params: Tensor) -> list[Tensor]:
         """Weights and biases in turn; those of samples of the first layer sum to zero over every plane.
@@ -216,9 +214,8 @@ class RestorationTask:
     def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
         """The codebook with this restoration network."""
         del mask
-        codebook = from_tensors(self.codebook, self.metadata)
         network = self._network(torch.from_numpy(params))
-        tensors = codebook_tensors(codebook.starts, entropy_tensors(self.codebook), network)
+        tensors = without(("restoration.",), self.codebook) | restoration_tensors(network)
         return Export(tensors, {"trained_on": self.metadata.get("trained_on", ""), "codebook": self.metadata})
 
     def _network(self, params: Tensor) -> RestorationNetwork:
@@ -239,9 +236,10 @@ def quantise_network(weights: list[FloatArray], biases: list[FloatArray]) -> Res
     units = [ONE, *[HIDDEN_MAX] * (len(weights) - 1), 1]
     for number, (unit_in, unit_out) in enumerate(pairwise(units)):
         for shift in range(_SHIFT_MAX, -1, -1):
-            weight = np.rint(weights[number] * (unit_out / unit_in * 2**shift))
+            scaled = weights[number] * (unit_out / unit_in * 2**shift)
+            weight = np.rint(scaled)
             if number == 0:
-                weight[:, :SAMPLES] = _balanced(weights[0][:, :SAMPLES] * (unit_out / unit_in * 2**shift))
+                weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
             # A hidden result is rounded down: half of one makes that rounding to nearest.
             half = 2**shift / 2 if number < len(weights) - 1 else 0.0
             bias = np.rint(biases[number] * (unit_out * 2**shift) + half)
@@ -273,10 +271,7 @@ def build(options: Options, setting: Setting) -> RestorationTask:
     Raises:
         InputError: the codebook cannot be read; FormatError: it is incomplete.
     """
-    try:
-        tensors, metadata = load_arrays(Path(options.codebook))
-    except OSError as error:
-        raise InputError(f"the codebook {options.codebook} cannot be read: {error}") from error
+    tensors, metadata = load_input("codebook", options.codebook)
     codebook = from_tensors(tensors, metadata)
 
     def examples(split: Split, count: int) -> list[_Example]:

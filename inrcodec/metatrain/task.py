@@ -30,6 +30,12 @@ class Start:
     prunable: NDArray[np.bool_]
     rates: NDArray[np.float32]
 
+    @classmethod
+    def unprunable(cls, params: NDArray[np.float32]) -> Start:
+        """All parameters exist and stay, and learn at one rate."""
+        every = np.ones(len(params), np.bool_)
+        return cls(params, every, ~every, np.ones(len(params), np.float32))
+
 
 @dataclass(frozen=True)
 class Export:
