@@ -118,6 +118,6 @@ def main() -> None:
     # Termination unwinds like Ctrl-C does, so that unfinished outputs are removed.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(_EXIT_TERMINATED))
     # The codec's matrices are small: a second thread gains a tenth of the time at best, and where cores are
-    # busy, threads that wait for each other make encoding two to four times slower. numpy is not loaded yet.
+    # busy, threads that wait for each other make encoding twice as slow. numpy is not loaded yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     cli(prog_name="inrcodec")
