@@ -9,6 +9,8 @@ Samples are handled in squares of FOLD x FOLD, one position of the network each.
 bounded so that every float32 sum is an exact integer below 2**24; they may be added in any order.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +37,10 @@ TYPICAL_LOG_STEP = 40.0
 INPUT_BOUNDS = np.array([INPUT_MAX] * SAMPLES + [ONE] * (INPUTS - SAMPLES - 1) + [TYPICAL_LOG_STEP])
 """Largest magnitude of every input."""
 
-_STRIP = 1024
+_STRIP_ROWS = 64
+"""Rows of positions that are restored at a time."""
+_WINDOW = 256
+"""Positions of one matrix product; the inputs of all of them stay in the cache."""
 _OFFSETS = [(dy, dx) for dy in range(3) for dx in range(3)]
 
 FloatArray = npt.NDArray[np.float64]
@@ -130,8 +135,27 @@ class RestorationNetwork:
         Returns:
             New planes, float64 integers within SAMPLE_MAX.
         """
-        channels, height, width = planes.shape
-        rows, cols = (np.arange(-self.reach, length // FOLD + self.reach) for length in (height, width))
+        result = np.empty_like(planes)
+        positions = planes.shape[1] // FOLD
+
+        def restore_strip(begin: int) -> None:
+            end = min(begin + _STRIP_ROWS, positions)
+            rows = slice(begin * FOLD, end * FOLD)
+            correction = self._correction(planes, owner, size, step, begin, end)
+            np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
+        return result
+
+    def _correction(
+        self, planes: FloatArray, owner: IntArray, size: IntArray, step: int, begin: int, end: int
+    ) -> FloatArray:
+        """What to add to the samples of some rows of positions: (1 or 3, (end - begin) * FOLD, W)."""
+        channels, _, width = planes.shape
+        height, width = end - begin, width // FOLD
+        rows = np.arange(begin - self.reach, end + self.reach)
+        cols = np.arange(-self.reach, width + self.reach)
         x = inputs(planes, owner, size, step, rows, cols).reshape(INPUTS, -1)
         *hidden, last = zip(self.weights, self.biases, self.shifts, strict=True)
         for weight, bias, shift in hidden:
@@ -141,13 +165,11 @@ class RestorationNetwork:
         weight, bias, shift = last
         used = channels * FOLD**2
         x = _convolve(x, weight[:used], bias[:used], len(cols))
-        correction = np.floor(x.astype(np.float64) * (step * 0.5**shift) + 0.5)
         # Every layer has shortened the flat array by two rows and two positions.
-        grid = np.zeros((used, height // FOLD, len(cols)))
-        grid.reshape(used, -1)[:, : correction.shape[1]] = correction
-        blocks = grid[:, :, : width // FOLD].reshape(channels, FOLD, FOLD, height // FOLD, width // FOLD)
-        result: FloatArray = planes + blocks.transpose(0, 3, 1, 4, 2).reshape(planes.shape)
-        return np.clip(result, -SAMPLE_MAX, SAMPLE_MAX, out=result)
+        flat = np.zeros((used, height * len(cols)))
+        flat[:, : x.shape[1]] = np.floor(x.astype(np.float64) * (step * 0.5**shift) + 0.5)
+        squares = flat.reshape(channels, FOLD, FOLD, height, len(cols))[..., :width]
+        return squares.transpose(0, 3, 1, 4, 2).reshape(channels, height * FOLD, width * FOLD)
 
 
 def largest_sums(network: RestorationNetwork) -> list[float]:
@@ -176,9 +198,9 @@ def _convolve(x: Float32Array, weight: Float32Array, bias: Float32Array, width: 
     starts = [dy * width + dx for dy, dx in _OFFSETS]
     count = x.shape[1] - starts[-1]
     result = np.empty((len(weight), count), np.float32)
-    window = np.empty((len(starts) * len(x), _STRIP), np.float32)
-    for begin in range(0, count, _STRIP):
-        n = min(_STRIP, count - begin)
+    window = np.empty((len(starts) * len(x), _WINDOW), np.float32)
+    for begin in range(0, count, _WINDOW):
+        n = min(_WINDOW, count - begin)
         part = window[:, :n]
         np.concatenate([x[:, begin + s : begin + s + n] for s in starts], out=part)
         result[:, begin : begin + n] = matrix @ part

@@ -47,17 +47,19 @@ def test_the_identity_changes_nothing():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_it_is_a_network_of_convolutions(synthetic_codebook, channels):
+@pytest.mark.parametrize("splits", [[[0, 16], [5, 1]], [[0], [16], [5], [1], [0]]], ids=["square", "strips"])
+def test_it_is_a_network_of_convolutions(synthetic_codebook, channels, splits):
     """The witness: torch in float64, on inputs that are continued beyond the edges."""
-    network, planes = synthetic_codebook.restoration, planes_of(PARTITION, channels, 700)
+    partition = Partition.from_splits(np.array(splits))
+    network, planes = synthetic_codebook.restoration, planes_of(partition, channels, 700)
     before = planes.copy()
-    result = restored(network, planes)
+    result = restored(network, planes, partition)
     assert np.array_equal(planes, before)
 
     reach = network.reach
     assert reach == 3
-    rows = cols = range(-reach, 32 + reach)
-    x = torch.from_numpy(inputs_of(planes, rows, cols).astype(np.float64))[None]
+    rows, cols = (range(-reach, length // FOLD + reach) for length in planes.shape[1:])
+    x = torch.from_numpy(inputs_of(planes, rows, cols, partition).astype(np.float64))[None]
     for number, (weight, bias, shift) in enumerate(
         zip(network.weights, network.biases, network.shifts, strict=True)
     ):
