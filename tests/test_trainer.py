@@ -19,6 +19,7 @@ from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.metatrain.checkpoint import load_arrays
 from inrcodec.metatrain.log import CsvLog, Progress
 from inrcodec.metatrain.loop import TrainConfig, Trainer
+from inrcodec.metatrain.muon import Matrix
 from inrcodec.metatrain.task import Export, Start
 from inrcodec.metatrain.worker import Worker, open_worker, single_worker
 
@@ -33,21 +34,24 @@ CONFIG = TrainConfig(
     validate_every=6,
 )
 
+MATRIX = Matrix(slice(10, 18), 2)
+
 
 class Regression:
     """Least squares on random batches of 8: the smallest task there is."""
 
     size = 20
 
-    def __init__(self, worker: Worker, stop_at: int | None = None) -> None:
+    def __init__(self, worker: Worker, stop_at: int | None = None, matrices: tuple[Matrix, ...] = ()) -> None:
         self.worker = worker
+        self.matrices = matrices
         self.stop_at = stop_at
         self.target = torch.linspace(-1, 1, self.size)
 
     def start(self) -> Start:
         params = np.random.default_rng(3).normal(size=self.size).astype(np.float32)
         every = np.ones(self.size, np.bool_)
-        return Start(params, every, np.arange(self.size) < 15, np.ones(self.size, np.float32))
+        return Start(params, every, np.arange(self.size) < 15, np.ones(self.size, np.float32), self.matrices)
 
     def loss(self, params, mask, batch_index):
         if batch_index == self.stop_at:
@@ -75,15 +79,18 @@ def _rows(path: Path) -> list[dict[str, str]]:
         ]
 
 
+@pytest.mark.parametrize("matrices", [(), (MATRIX,)], ids=["adam", "muon"])
 @pytest.mark.parametrize("stop_at", [3, 5, 11, 13, 19, 27])
-def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, stop_at: int) -> None:
+def test_interrupted_and_resumed_equals_uninterrupted(
+    tmp_path: Path, stop_at: int, matrices: tuple[Matrix, ...]
+) -> None:
     worker = single_worker("cpu")
     config = replace(CONFIG, checkpoint_seconds=0)
-    whole = Trainer(Regression(worker), config, tmp_path / "whole", worker).run()
+    whole = Trainer(Regression(worker, None, matrices), config, tmp_path / "whole", worker).run()
     parts = tmp_path / "parts"
     with pytest.raises(KeyboardInterrupt):
-        Trainer(Regression(worker, stop_at), config, parts, worker).run()
-    resumed = Trainer(Regression(worker), config, parts, worker).run(resume=True)
+        Trainer(Regression(worker, stop_at, matrices), config, parts, worker).run()
+    resumed = Trainer(Regression(worker, None, matrices), config, parts, worker).run(resume=True)
 
     for name in ("result", "round-00", "round-01", "round-02"):
         first, second = (
@@ -112,10 +119,12 @@ def test_a_run_is_not_overwritten_nor_resumed_under_another_recipe(tmp_path: Pat
         Trainer(Regression(worker), replace(CONFIG, lr=1.0), tmp_path, worker).run(resume=True)
 
 
+@pytest.mark.parametrize("matrices", [(), (MATRIX,)], ids=["adam", "muon"])
 @pytest.mark.parametrize("score", ["magnitude", "adapted", "random"])
-def test_rounds_prune_a_fifth_of_what_is_left(tmp_path: Path, score) -> None:
+def test_rounds_prune_a_fifth_of_what_is_left(tmp_path: Path, score, matrices) -> None:
     worker = single_worker("cpu")
-    path = Trainer(Regression(worker), replace(CONFIG, score=score), tmp_path, worker).run()
+    task = Regression(worker, None, matrices)
+    path = Trainer(task, replace(CONFIG, score=score), tmp_path, worker).run()
     tensors, metadata = load_arrays(path)
     # 15 prunable: 15 -> 12 -> 10, and 5 that are always kept
     assert tensors["mask"].sum() == 15

@@ -1,4 +1,4 @@
-"""The outer loop: Adam on one flat vector, rounds of pruning and retraining, checkpoints, exact resume."""
+"""The outer loop: Adam or Muon on one flat vector, pruning and retraining, checkpoints, exact resume."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from inrcodec.errors import InputError, InrCodecError
 from inrcodec.metatrain.adam import Moments, adam_step
 from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.metatrain.log import CsvLog, Progress
+from inrcodec.metatrain.muon import muon_step
 from inrcodec.metatrain.prune import prune
 from inrcodec.metatrain.task import Metrics, Task
 from inrcodec.metatrain.worker import Worker
@@ -30,7 +31,7 @@ class TrainConfig:
 
     Attributes:
         steps: outer steps before the first pruning.
-        lr: outer learning rate of Adam.
+        lr: outer learning rate.
         schedule: ``"constant"``, or ``"cosine"``: from its peak to 0 within every round.
         grad_clip: largest norm of the whole gradient; 0 for no bound.
         rounds: rounds of pruning.
@@ -111,8 +112,12 @@ class Trainer:
         self._prunable = start.prunable
         self.params = torch.tensor(start.params, device=worker.device, requires_grad=True)
         self.mask = torch.tensor(start.mask, device=worker.device)
+        self._matrices = start.matrices
         self._rates = torch.tensor(start.rates, device=worker.device)
+        for matrix in start.matrices:
+            self._rates[matrix.span] = 0
         self._moments = Moments.zeros(self.params)
+        self._momentum = torch.zeros_like(self._rates)
         self.step = 0
         self.round = 0
         self._seconds = 0.0
@@ -185,6 +190,10 @@ class Trainer:
             rate = self.config.rate(self.step, self.round)
             self.step += 1
             adam_step(self.params, gradient, self._moments, self.step, self._rates * rate)
+            for matrix in self._matrices:
+                muon_step(self.params, gradient, self._momentum, matrix, rate)
+                # an orthogonal step moves what is pruned, too
+                self.params[matrix.span] *= self.mask[matrix.span]
 
     def _accumulate(self, metrics: Metrics) -> None:
         # stays on the device: no synchronisation per step
@@ -219,7 +228,7 @@ class Trainer:
             score = torch.rand(params.shape, generator=generator)
         kept = prune(score.cpu().numpy(), self.mask.cpu().numpy(), self._prunable, self.config.fraction)
         self.mask = torch.tensor(kept, device=self.worker.device)
-        for tensor in (params, self._moments.first, self._moments.second):
+        for tensor in (params, self._moments.first, self._moments.second, self._momentum):
             tensor.mul_(self.mask)
         self.round += 1
 
@@ -233,15 +242,18 @@ class Trainer:
             metadata = {**export.metadata, "recipe": self.recipe, "progress": self._place()}
             save_arrays(self.out_dir / name, export.tensors, metadata)
 
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            "params": self.params.detach(),
+            "mask": self.mask,
+            "first_moment": self._moments.first,
+            "second_moment": self._moments.second,
+            "momentum": self._momentum,
+        }
+
     def _save(self) -> None:
         self._saved = time.monotonic()
         if self._log and self._validation:
-            tensors = {
-                "params": self.params.detach(),
-                "mask": self.mask,
-                "first_moment": self._moments.first,
-                "second_moment": self._moments.second,
-            }
             state = {
                 "recipe": self.recipe,
                 "step": self.step,
@@ -249,14 +261,15 @@ class Trainer:
                 "seconds": self._saved - self._clock,
                 "sizes": {"log": self._log.size(), "validation": self._validation.size()},
             }
-            arrays = {key: value.cpu().numpy() for key, value in tensors.items()}
+            arrays = {key: value.cpu().numpy() for key, value in self._tensors().items()}
             save_arrays(self.out_dir / _STATE, arrays, state)
 
     def _restore(self, path: Path) -> dict[str, int]:
         tensors, state = load_arrays(path)
         if state["recipe"] != self.recipe:
             raise InputError(f"{self.out_dir} was trained with another recipe")
-        if any(np.shape(value) != tuple(self.params.shape) for value in tensors.values()):
+        shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
+        if {name: np.shape(array) for name, array in tensors.items()} != shapes:
             raise InputError(f"{self.out_dir} holds a run of another network")
         device = self.worker.device
         self.params = torch.tensor(tensors["params"], device=device, requires_grad=True)
@@ -265,6 +278,7 @@ class Trainer:
             torch.tensor(tensors[f"{name}_moment"], device=device) for name in ("first", "second")
         )
         self._moments = Moments(first, second)
+        self._momentum = torch.tensor(tensors["momentum"], device=device)
         self.step, self.round, self._seconds = state["step"], state["round"], state["seconds"]
         sizes: dict[str, int] = state["sizes"]
         return sizes

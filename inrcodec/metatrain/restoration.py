@@ -23,6 +23,7 @@ from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.metatrain.checkpoint import load_input
 from inrcodec.metatrain.data import Split
 from inrcodec.metatrain.fits import FittedPhoto, fitted_photos
+from inrcodec.metatrain.muon import Matrix
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.restoration import (
@@ -140,7 +141,9 @@ class RestorationTask:
                 piece[:, :, 1, 1] += np.eye(*shape[:2])
             pieces.append(piece.ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        return Start.unprunable(params)
+        layers = zip(self._slices, self._shapes, strict=True)
+        matrices = tuple(Matrix(span, shape[0]) for span, shape in layers if len(shape) > 1)
+        return Start.unprunable(params, matrices)
 
     def _layers(self, params: Tensor) -> list[Tensor]:
         """Weights and biases in turn; those of samples of the first layer sum to zero over every plane.
@@ -185,10 +188,12 @@ class RestorationTask:
             torch.from_numpy(np.stack([crop[i] for crop in crops])).to(params.device) for i in (0, 1)
         )
         weight = torch.tensor([crop[2] for crop in crops], device=params.device)[:, None, None, None]
+        x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(params.device.type, torch.bfloat16):
             layers = self._layers(params)
             for number in range(0, len(layers), 2):
-                x = torch.nn.functional.conv2d(x, layers[number], layers[number + 1])
+                kernel = layers[number].contiguous(memory_format=torch.channels_last)
+                x = torch.nn.functional.conv2d(x, kernel, layers[number + 1])
                 if number < len(layers) - 2:
                     x = x.clamp(0, 1)
         loss = (weight * torch.square(target - x.float())).mean()

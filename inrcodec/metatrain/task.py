@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inrcodec.metatrain.muon import Matrix
 from inrcodec.metatrain.worker import Worker
 
 Metrics = dict[str, Tensor | float]
@@ -23,18 +24,20 @@ class Start:
         mask: bool (P,), parameters that exist.
         prunable: bool (P,), parameters that pruning may remove (weights; not biases or step sizes).
         rates: float32 (P,), factor on the outer learning rate per parameter.
+        matrices: parameters that learn by Muon, `rates` aside; all others learn by Adam.
     """
 
     params: NDArray[np.float32]
     mask: NDArray[np.bool_]
     prunable: NDArray[np.bool_]
     rates: NDArray[np.float32]
+    matrices: tuple[Matrix, ...] = ()
 
     @classmethod
-    def unprunable(cls, params: NDArray[np.float32]) -> Start:
+    def unprunable(cls, params: NDArray[np.float32], matrices: tuple[Matrix, ...] = ()) -> Start:
         """All parameters exist and stay, and learn at one rate."""
         every = np.ones(len(params), np.bool_)
-        return cls(params, every, ~every, np.ones(len(params), np.float32))
+        return cls(params, every, ~every, np.ones(len(params), np.float32), matrices)
 
 
 @dataclass(frozen=True)
