@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from inrcodec.cells import UNIT
 from inrcodec.color import SAMPLE_MAX
@@ -144,7 +145,8 @@ class RestorationNetwork:
             correction = self._correction(planes, owner, size, step, begin, end)
             np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Strips share the cores; BLAS threads on top of them would double the time.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
         return result
 
