@@ -9,7 +9,6 @@ Samples are handled in squares of FOLD x FOLD, one position of the network each.
 bounded so that every float32 sum is an exact integer below 2**24; they may be added in any order.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from inrcodec.cells import UNIT
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.contexts import log_step
+from inrcodec.cores import cores
 
 FOLD = 2
 """Samples of a position, per axis."""
@@ -146,7 +146,7 @@ class RestorationNetwork:
             np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
 
         # Strips share the cores; BLAS threads on top of them would double the time.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
             list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
         return result
 

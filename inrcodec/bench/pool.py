@@ -22,12 +22,6 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    # A container or a batch system often grants fewer than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def parallel(
     function: Callable[[_Item], _Result], items: Sequence[_Item], jobs: int
 ) -> Iterator[tuple[_Item, _Result]]:

@@ -18,10 +18,10 @@ from inrcodec.bench.markdown import render_markdown
 from inrcodec.bench.memory import Memory, measure_memory
 from inrcodec.bench.plots import write_plots
 from inrcodec.bench.points import Point, point_file
-from inrcodec.bench.pool import cores
 from inrcodec.bench.report import Report, render
 from inrcodec.bench.run import RESULTS, Outcome, plan, run_tasks
 from inrcodec.bench.summary import summarise
+from inrcodec.cores import cores
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.files import atomic_write
 
