@@ -4,10 +4,8 @@ photo -> planes -> cells -> fit -> integers -> entropy coder -> .sinr bytes
 .sinr bytes -> integers -> survivors -> samples -> restoration -> render (any scale, any region) -> photo
 """
 
-import importlib.util
 import math
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from inrcodec.bitstream import Container, unpack
+from inrcodec.backend import find_device
+from inrcodec.bitstream import Container, tile_grid, unpack
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
 from inrcodec.decoder import TileSource, render_region
-from inrcodec.encoder import DEFAULT_QUALITY, Job, psnr_target, search, size_target
-from inrcodec.errors import EncodeError, FormatError, InputError, LimitError
+from inrcodec.encoder import DEFAULT_QUALITY, Job, TileEncoder, psnr_target, search, size_target
+from inrcodec.errors import FormatError, InputError, LimitError
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.limits import DEFAULT_LIMITS, Limits
+from inrcodec.pool import mapping
 from inrcodec.quantize import quality_of_step, step_of_quality
 from inrcodec.tilestream import inflate
 
@@ -83,6 +83,7 @@ def encode(
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
     device: str = "auto",
+    jobs: int = 1,
     icc: bytes | None = None,
     exif: bytes | None = None,
     progress: Callable[[float], None] | None = None,
@@ -101,6 +102,8 @@ def encode(
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
         device: "auto", "cpu" or "cuda".
+        jobs: processes that share the tiles (1024 pixels a side) of a large picture, unless a GPU is used.
+            They are spawned: a script that asks for more than one needs `if __name__ == "__main__":`.
         icc, exif: metadata to keep; those of a Pillow image or `Picture` are kept anyway.
         progress: called with the fraction done, from 0 to 1.
 
@@ -112,7 +115,7 @@ def encode(
         ValueError: an argument is out of range, or more than one target is given.
         InputError: the picture is not one of these, or a metadata block is too large.
         LimitError: the picture is larger than a decoder accepts by default.
-        EncodeError: the target is out of reach, or the device is missing.
+        EncodeError: the target is out of reach, the device is missing, or a process died.
     """
     targets = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
     given = [name for name, value in targets.items() if value is not None]
@@ -126,7 +129,7 @@ def encode(
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     pixels, icc, exif = _picture_parts(image, icc, exif)
     book = load_codebook(codebook)
-    xp, where = _backend(device)
+    where = find_device(device)
     height, width, channels = pixels.shape
     if max(height, width) > DEFAULT_LIMITS.max_side or height * width > DEFAULT_LIMITS.max_pixels:
         raise LimitError(f"a picture of {width} x {height} pixels exceeds the limit")
@@ -140,13 +143,15 @@ def encode(
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     coder = "rans" if entropy == "auto" else entropy
-    job = Job(colour, book, steps, coder, sections, xp, where, measure=psnr is not None)
-    if not given or quality is not None:
-        return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
-    if psnr is not None:
-        return search(job, psnr_target(psnr), progress)
-    limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
-    return search(job, size_target(limit), progress)
+    tiles = TileEncoder(book, steps, coder, where, measure=psnr is not None)
+    with mapping(_processes(jobs, where, width, height)) as tile_map:
+        job = Job(colour, tiles, tile_map, sections)
+        if not given or quality is not None:
+            return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
+        if psnr is not None:
+            return search(job, psnr_target(psnr), progress)
+        limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
+        return search(job, size_target(limit), progress)
 
 
 def decode(
@@ -157,6 +162,7 @@ def decode(
     crop: tuple[int, int, int, int] | None = None,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    jobs: int = 1,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Pixels:
     """Decodes a .sinr file at any resolution.
@@ -168,6 +174,7 @@ def decode(
         crop: (x, y, width, height) in source pixels; only this region is rendered, at `scale` or to `size`.
         codebook: name or path of the codebook, if it is not a shipped one.
         device: "auto", "cpu" or "cuda".
+        jobs: processes that share the tiles, as for `encode`.
         limits: bounds on what is read and rendered.
 
     Returns:
@@ -177,9 +184,9 @@ def decode(
         ValueError: scale, size or crop make no sense for this picture.
         FormatError: the file is damaged; CodebookNotFoundError: its codebook is not installed.
         LimitError: a limit would be exceeded.
-        EncodeError: the device is missing.
+        EncodeError: the device is missing, or a process died.
     """
-    pixels = _decode(unpack(data, limits), scale, size, crop, codebook, device, limits)
+    pixels = _decode(unpack(data, limits), scale, size, crop, codebook, device, jobs, limits)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
 
@@ -190,6 +197,7 @@ def _decode(
     crop: tuple[int, int, int, int] | None,
     codebook: str | os.PathLike[str] | None,
     device: str,
+    jobs: int,
     limits: Limits,
 ) -> Pixels:
     """Pixels (H, W, C) of an unpacked file; arguments as for `decode`."""
@@ -218,11 +226,12 @@ def _decode(
     book = find_codebook(container.codebook) if codebook is None else load_codebook(codebook)
     if book.id != container.codebook:
         raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")
-    xp, where = _backend(device)
+    where = find_device(device)
     channels = 1 if container.grey else 3
     result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    source = TileSource(container, book, xp, where)
-    render_region(source, region, result[:, :, :channels])
+    with mapping(_processes(jobs, where, width, height)) as tile_map:
+        source = TileSource(container, book, where, tile_map)
+        render_region(source, region, result[:, :, :channels])
     if "alpha" in container.sections:
         result[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
     return result
@@ -236,13 +245,14 @@ def decode_picture(
     crop: tuple[int, int, int, int] | None = None,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    jobs: int = 1,
     limits: Limits = DEFAULT_LIMITS,
 ) -> "Picture":
     """Decodes a file with its metadata; arguments and errors as for `decode`."""
     from inrcodec.imageio import Picture
 
     container = unpack(data, limits)
-    pixels = _decode(container, scale, size, crop, codebook, device, limits)
+    pixels = _decode(container, scale, size, crop, codebook, device, jobs, limits)
     blocks = {
         name: inflate(container.sections[name], limits.max_metadata_bytes)
         for name in ("icc", "exif")
@@ -296,21 +306,16 @@ def _picture_parts(
     return pixels, icc, exif.removeprefix(b"Exif\0\0") if exif else None
 
 
-def _backend(device: str) -> tuple[Any, str]:
-    """Array module and torch device: numpy unless a GPU is asked for or, with "auto", there."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError("device must be auto, cpu or cuda")
-    # Importing torch takes longer than decoding a photo: only where there may be a GPU to gain from.
-    if device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None):
-        return np, "cpu"
-    if importlib.util.find_spec("torch") is not None:
-        import torch
+def _processes(jobs: int, device: str, width: int, height: int) -> int:
+    """How many processes are worth starting for a region of a picture, given how many may be.
 
-        if torch.cuda.is_available():
-            return torch, "cuda"
-    if device == "cuda":
-        raise EncodeError("no CUDA device: install torch with CUDA support, or use the CPU")
-    return np, "cpu"
+    Raises:
+        ValueError: none may be.
+    """
+    if jobs < 1:
+        raise ValueError("jobs must be at least 1")
+    # A GPU is not shared among processes.
+    return min(jobs, math.prod(tile_grid(width, height))) if device == "cpu" else 1
 
 
 def _deflate_alpha(alpha: Pixels) -> bytes:

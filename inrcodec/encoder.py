@@ -3,17 +3,19 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from inrcodec.backend import array_module
 from inrcodec.bitstream import TILE, Container, pack, tile_grid
 from inrcodec.cells import BLOCK
 from inrcodec.codebook import Codebook
 from inrcodec.color import to_pixels, to_planes
 from inrcodec.errors import EncodeError
 from inrcodec.fit import fit_tile
+from inrcodec.pool import Map
 from inrcodec.quantize import STEP_MAX, STEP_MIN, step_of_quality
 from inrcodec.tilestream import write_tile
 
@@ -23,51 +25,78 @@ _SEARCH_FITS = 7
 
 
 @dataclass(frozen=True)
+class TileEncoder:
+    """Everything about encoding a tile but its pixels and the quantiser step.
+
+    Attributes:
+        codebook: what decoder and encoder share.
+        steps: fine-tuning steps.
+        entropy: "rans" or "zstd".
+        device: "cpu", or a torch device for the start networks.
+        measure: whether the error is wanted, for which the tile has to be restored.
+    """
+
+    codebook: Codebook
+    steps: int
+    entropy: str
+    device: str
+    measure: bool
+
+    def run(self, step: int, pixels: npt.NDArray[np.uint8]) -> tuple[bytes, float]:
+        """The bytes of a tile (H, W, 1 or 3), and its sum of squared errors: nan unless `measure`."""
+        height, width, _ = pixels.shape
+        padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
+        xp = array_module(self.device)
+        fit = fit_tile(to_planes(padded), step, self.codebook, self.steps, xp, self.device)
+        data = write_tile(fit.symbols, step, self.codebook.entropy, self.entropy)
+        if not self.measure:
+            return data, math.nan
+        cells = fit.symbols.partition
+        planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
+        decoded = to_pixels(planes[:, :height, :width])
+        return data, float(((decoded - pixels) ** 2).sum())
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything about an encode but the quantiser step.
 
     Attributes:
         colour: (H, W, 1 or 3) uint8.
-        codebook: what decoder and encoder share.
-        steps: fine-tuning steps.
-        entropy: "rans" or "zstd".
+        tiles: how a tile is encoded.
+        mapping: what encodes all of them.
         sections: optional sections of the file.
-        xp, device: array module and torch device of the start networks.
-        measure: whether the PSNR is wanted, for which the picture has to be restored.
     """
 
     colour: npt.NDArray[np.uint8]
-    codebook: Codebook
-    steps: int
-    entropy: str
+    tiles: TileEncoder
+    mapping: Map
     sections: dict[str, bytes]
-    xp: Any
-    device: str
-    measure: bool
 
     def run(self, step: int, progress: Callable[[float], None] | None) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR in dB; nan unless `measure`."""
+        """The file at a quantiser step, and its PSNR in dB; nan unless the tiles are measured."""
         height, width, channels = self.colour.shape
         rows, cols = tile_grid(width, height)
+        parts = [
+            self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
+            for y, x in np.ndindex(rows, cols)
+        ]
         tiles = []
-        squares = 0.0 if self.measure else math.nan
-        for number, (y, x) in enumerate(np.ndindex(rows, cols)):
-            part = self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
-            pad = [(0, -n % BLOCK) for n in part.shape[:2]]
-            fit = fit_tile(
-                to_planes(np.pad(part, [*pad, (0, 0)], mode="edge")),
-                step, self.codebook, self.steps, self.xp, self.device,
-            )  # fmt: skip
-            tiles.append(write_tile(fit.symbols, step, self.codebook.entropy, self.entropy))
-            if self.measure:
-                cells = fit.symbols.partition
-                planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
-                decoded = to_pixels(planes[:, : part.shape[0], : part.shape[1]])
-                squares += float(((decoded - part) ** 2).sum())
+        squares = 0.0
+        for data, squared in self.mapping(partial(self.tiles.run, step), parts):
+            tiles.append(data)
+            squares += squared
             if progress:
-                progress((number + 1) / (rows * cols))
+                progress(len(tiles) / len(parts))
         container = Container(
-            width, height, channels == 1, step, self.codebook.id, self.entropy, tuple(tiles), self.sections
+            width,
+            height,
+            channels == 1,
+            step,
+            self.tiles.codebook.id,
+            self.tiles.entropy,
+            tuple(tiles),
+            self.sections,
         )
         mean = squares / self.colour.size
         return pack(container), 10 * math.log10(255**2 / mean) if mean else math.inf

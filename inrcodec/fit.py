@@ -31,6 +31,8 @@ DEAD_ZONE_OFFSET = 0.36
 """Rounding offset of the open-loop reconstruction; `ratefit.PLAIN_BITS` rounds alike."""
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
+_SAMPLES_AT_ONCE = 1 << 15
+"""Samples of the cells whose starts, many for every sample, are in memory at once."""
 TRIALS = 4
 """Modes, and phases, that are tried with the real rate."""
 
@@ -79,10 +81,13 @@ def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
     cost: dict[int, FloatArray] = {}
     for size in SIZES:
         partition = Partition.from_splits(uniform_splits(blocks, size))
-        cells = np.arange(len(partition.size))
-        boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
-        start = starter.rough(size, boundary, step)
-        _, best = start.ranked(start.centred(spectra(planes, partition, cells, size)))
+        best = np.empty(len(partition.size), np.float32)
+        chunk = _SAMPLES_AT_ONCE // size**2
+        for begin in range(0, len(best), chunk):
+            cells = np.arange(begin, min(len(best), begin + chunk))
+            boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
+            start = starter.rough(size, boundary, step)
+            _, best[cells] = start.ranked(start.centred(spectra(planes, partition, cells, size)))
         grid = np.empty((height // size, width // size), np.float32)
         grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
         cost[size] = grid

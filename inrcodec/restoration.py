@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from inrcodec.cells import UNIT
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.contexts import log_step
-from inrcodec.cores import cores
+from inrcodec.cores import threads
 
 FOLD = 2
 """Samples of a position, per axis."""
@@ -146,7 +146,7 @@ class RestorationNetwork:
             np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
 
         # Strips share the cores; BLAS threads on top of them would double the time.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
             list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
         return result
 

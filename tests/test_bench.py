@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,6 @@ from inrcodec.bench.measure import Task, measure
 from inrcodec.bench.memory import measure_memory
 from inrcodec.bench.metrics import psnr
 from inrcodec.bench.points import COLUMNS, Point, format_point, header, point_file, read_points, write_points
-from inrcodec.bench.pool import parallel
 from inrcodec.bench.run import plan, run_tasks
 from inrcodec.bench.summary import summarise
 from inrcodec.bench.workflow import parse_settings
@@ -361,24 +359,17 @@ def test_one_bad_point_does_not_end_the_run(folder: Path, tmp_path: Path) -> Non
     assert "No such file" in outcome.failures[0].message
 
 
-def threads_and_variables(_: int) -> tuple[int, str]:
-    return threading.active_count(), os.environ["OMP_NUM_THREADS"]
-
-
-def die(_: int) -> None:
+def die(_: object) -> None:
     os._exit(9)
 
 
-def test_workers_are_told_to_use_one_thread() -> None:
-    before = os.environ.get("OMP_NUM_THREADS")
-    ((_, (_, limit)),) = list(parallel(threads_and_variables, [1], 1))
-    assert limit == "1"
-    assert os.environ.get("OMP_NUM_THREADS") == before
-
-
-def test_a_dying_worker_is_reported() -> None:
-    with pytest.raises(EncodeError, match="worker process died"):
-        list(parallel(die, [1, 2], 1))
+def test_who_lost_a_worker_is_told_how_to_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inrcodec.bench.run._measure_safely", die)
+    tasks = plan(find_images([folder]), [parse_codec("webp")], {"webp": (50,)}, tmp_path / "out")
+    with pytest.raises(EncodeError, match=r"worker process died.*--resume"):
+        run_tasks(tasks, tmp_path / "out", jobs=1)
 
 
 def test_memory_is_that_of_a_fresh_process(folder: Path, tmp_path: Path) -> None:

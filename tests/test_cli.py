@@ -151,9 +151,11 @@ def test_options_reach_the_codec(photo, monkeypatch):
 
     monkeypatch.setattr(codec, "encode", encode)
     arguments = ["--max-bytes", 900, "--steps", 3, "--codebook", "x", "--entropy", "zstd", "--device", "cpu"]
+    arguments += ["-j", 3]
     assert_fails(run("encode", photo, *arguments), 1, "that is all", str(photo))
     assert callable(seen.pop("progress"))
-    assert seen == {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu"}
+    expected = {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
+    assert seen == expected
 
 
 def test_several_images_go_into_a_directory(tmp_path):

@@ -1,6 +1,7 @@
 """encode, decode and inspect, as a user calls them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 import inrcodec
-from inrcodec.bitstream import TILE
+from inrcodec.bitstream import TILE, pack, unpack
 from inrcodec.codec import decode_picture
 from inrcodec.errors import CodebookNotFoundError, EncodeError, FormatError, InputError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS
@@ -245,6 +246,23 @@ def test_a_picture_of_several_tiles():
     # Across the seam, errors are not much larger than anywhere else.
     error = np.abs(whole.astype(int) - strip).mean((0, 2))
     assert error[TILE - 2 : TILE + 2].mean() < 3 * error.mean()
+
+
+def test_processes_share_tiles_and_change_nothing():
+    strip = np.tile(data.coffee()[200:232], (1, 4, 1))[:, : TILE + 40]
+    for options in ({"quality": 30}, {"psnr": 30}):
+        file = inrcodec.encode(strip, **options)
+        assert inrcodec.encode(strip, **options, jobs=2) == file
+    for options in ({}, {"scale": 2, "crop": (TILE - 20, 0, 40, 32)}):
+        assert np.array_equal(inrcodec.decode(file, **options, jobs=2), inrcodec.decode(file, **options))
+    container = unpack(file)
+    damaged = pack(replace(container, tiles=(container.tiles[0], container.tiles[1][:-1])))
+    with pytest.raises(FormatError):
+        inrcodec.decode(damaged, jobs=2)
+    with pytest.raises(ValueError, match="jobs"):
+        inrcodec.encode(strip, jobs=0)
+    with pytest.raises(ValueError, match="jobs"):
+        inrcodec.decode(file, jobs=0)
 
 
 def test_tall_pictures_have_tiles_too():

@@ -8,8 +8,8 @@ from inrcodec.bench.codecs import Codec
 from inrcodec.bench.images import Source
 from inrcodec.bench.measure import Task, measure
 from inrcodec.bench.points import Point, format_point, read_points, write_points
-from inrcodec.bench.pool import parallel
-from inrcodec.errors import InrCodecError
+from inrcodec.errors import EncodeError, InrCodecError
+from inrcodec.pool import parallel
 
 RESULTS = "results.csv"
 
@@ -74,15 +74,18 @@ def run_tasks(
 
     failures: dict[tuple[str, str, str], Failure] = {}
     missing = [task for key, task in wanted.items() if key not in done]
-    with results.open("a", encoding="utf-8") as sink:
-        for task, result in parallel(_measure_safely, missing, jobs):
-            if isinstance(result, Point):
-                done[task.key] = kept[task.key] = result
-                sink.write(format_point(result))
-                sink.flush()
-            else:
-                failures[task.key] = Failure(*task.key, result)
-            on_done(1)
+    try:
+        with results.open("a", encoding="utf-8") as sink:
+            for task, result in parallel(_measure_safely, missing, jobs):
+                if isinstance(result, Point):
+                    done[task.key] = kept[task.key] = result
+                    sink.write(format_point(result))
+                    sink.flush()
+                else:
+                    failures[task.key] = Failure(*task.key, result)
+                on_done(1)
+    except EncodeError as error:
+        raise EncodeError(f"{error}; finished points are kept: run again with --resume") from None
 
     write_points(
         results, (kept[key] for key in [*wanted, *(k for k in kept if k not in wanted)] if key in kept)

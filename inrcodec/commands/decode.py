@@ -10,6 +10,7 @@ from inrcodec.commands.params import (
     codebook_option,
     device_option,
     force_option,
+    jobs_option,
     parse_crop,
     parse_positive,
     parse_size,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 )
 @codebook_option
 @device_option
+@jobs_option
 @force_option
 @click.pass_context
 def decode(
@@ -60,6 +62,7 @@ def decode(
     max_pixels: int | None,
     codebook: str | None,
     device: str,
+    jobs: int,
     force: bool,
 ) -> None:
     """Decode a .sinr file at any resolution."""
@@ -91,6 +94,7 @@ def decode(
             crop=crop,
             codebook=codebook,
             device=device,
+            jobs=jobs,
             limits=limits,
         )
         write_output(

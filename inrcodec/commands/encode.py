@@ -8,13 +8,21 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inrcodec.cli import EXPECTED_ERRORS, report_error
-from inrcodec.commands.params import codebook_option, device_option, force_option, json_option, parse_positive
+from inrcodec.commands.params import (
+    codebook_option,
+    device_option,
+    force_option,
+    jobs_option,
+    json_option,
+    parse_positive,
+)
 from inrcodec.files import STDIO, check_target, read_input, write_output
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ _PROGRESS_STEPS = 1000
     help="Entropy coder; auto is rans, the context coder.",
 )
 @device_option
+@jobs_option
 @force_option
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -74,6 +83,7 @@ def encode(
     codebook: str | None,
     entropy: str,
     device: str,
+    jobs: int,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -99,19 +109,33 @@ def encode(
 
     if output is not None and into:
         Path(output).mkdir(parents=True, exist_ok=True)
+    from inrcodec.backend import find_device
+    from inrcodec.pool import mapping
+
+    # Several images are shared among processes rather than the tiles of each; a GPU is not shared.
+    processes = min(jobs, len(inputs)) if find_device(device) == "cpu" else 1
+    task = _Task(
+        options | {"jobs": jobs if processes == 1 else 1},
+        overwrite=force,
+        progress=not quiet and processes == 1,
+        measure=as_json or not quiet,
+    )
+    pairs = list(zip(inputs, targets, strict=True))
     worst = 0
-    for source, target in zip(inputs, targets, strict=True):
-        try:
-            result = _encode_one(
-                source, target, options, overwrite=force, quiet=quiet, measure=as_json or not quiet
-            )
-        except EXPECTED_ERRORS as exc:
-            worst = max(worst, report_error(exc, source))
-            continue
-        if as_json:
-            click.echo(json.dumps(result))
-        elif not quiet:
-            click.echo(_summary(result), err=target == STDIO)
+    with mapping(processes) as share:
+        for (source, target), result in zip(pairs, share(task.run, pairs), strict=True):
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                data, facts = result
+                write_output(target, data, overwrite=force)
+            except EXPECTED_ERRORS as exc:
+                worst = max(worst, report_error(exc, source))
+                continue
+            if as_json:
+                click.echo(json.dumps(facts))
+            elif not quiet:
+                click.echo(_summary(facts), err=target == STDIO)
     ctx.exit(worst)
 
 
@@ -134,36 +158,53 @@ def _targets(inputs: tuple[str, ...], output: str | None, into: bool) -> list[st
     return targets
 
 
-def _encode_one(
-    source: str, target: str, options: dict[str, Any], *, overwrite: bool, quiet: bool, measure: bool
-) -> dict[str, Any]:
-    """Encode one image and, if asked, measure the file by decoding it.
+@dataclass(frozen=True)
+class _Task:
+    """How images are encoded: see `encode`."""
 
-    Returns:
-        What `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when it was not
-        measured or the picture came back unchanged) and seconds (reading and encoding).
-    """
-    from inrcodec.codec import encode as encode_picture
+    options: dict[str, Any]
+    overwrite: bool
+    progress: bool
+    measure: bool
 
-    if target != STDIO:
-        check_target(Path(target), overwrite)
-    start = time.perf_counter()
-    picture = _read(source)
-    with _progress_bar(source, hidden=quiet) as progress:
-        data = encode_picture(picture, **options, progress=progress)
-    seconds = time.perf_counter() - start
-    write_output(target, data, overwrite=overwrite)
-    height, width, _ = picture.pixels.shape
-    return {
-        "input": source,
-        "output": target,
-        "width": width,
-        "height": height,
-        "bytes": len(data),
-        "bpp": 8 * len(data) / (width * height),
-        "psnr": _decoded_psnr(picture, data, options) if measure else None,
-        "seconds": round(seconds, 3),
-    }
+    def run(self, files: tuple[str, str]) -> tuple[bytes, dict[str, Any]] | Exception:
+        """Encode one image and, if asked, measure the file by decoding it.
+
+        Args:
+            files: source and target, which is not written here: a process may end at any moment.
+
+        Returns:
+            The file, and what `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when
+            it was not measured or the picture came back unchanged) and seconds (reading and encoding). Or the
+            expected error that happened.
+        """
+        try:
+            return self._run(*files)
+        except EXPECTED_ERRORS as error:
+            return error
+
+    def _run(self, source: str, target: str) -> tuple[bytes, dict[str, Any]]:
+        from inrcodec.codec import encode as encode_picture
+
+        if target != STDIO:
+            check_target(Path(target), self.overwrite)
+        start = time.perf_counter()
+        picture = _read(source)
+        with _progress_bar(source, hidden=not self.progress) as progress:
+            data = encode_picture(picture, **self.options, progress=progress)
+        seconds = time.perf_counter() - start
+        height, width, _ = picture.pixels.shape
+        facts = {
+            "input": source,
+            "output": target,
+            "width": width,
+            "height": height,
+            "bytes": len(data),
+            "bpp": 8 * len(data) / (width * height),
+            "psnr": _decoded_psnr(picture, data, self.options) if self.measure else None,
+            "seconds": round(seconds, 3),
+        }
+        return data, facts
 
 
 def _read(source: str) -> "Picture":
@@ -192,7 +233,8 @@ def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> f
     from inrcodec.codec import decode
 
     original = picture.pixels
-    decoded = decode(data, device=options["device"], codebook=options.get("codebook")).reshape(original.shape)
+    decoding = {name: options[name] for name in ("device", "jobs", "codebook") if name in options}
+    decoded = decode(data, **decoding).reshape(original.shape)
     channels = original.shape[2]
     visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
     colours = channels - 1 if channels in (2, 4) else channels
@@ -202,13 +244,13 @@ def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> f
     return value if np.isfinite(value) else None
 
 
-def _summary(result: dict[str, Any]) -> str:
+def _summary(facts: dict[str, Any]) -> str:
     """One line for people."""
-    psnr = "no error" if result["psnr"] is None else f"{result['psnr']:.2f} dB PSNR"
-    name = "standard output" if result["output"] == STDIO else result["output"]
+    psnr = "no error" if facts["psnr"] is None else f"{facts['psnr']:.2f} dB PSNR"
+    name = "standard output" if facts["output"] == STDIO else facts["output"]
     return (
-        f"{name}: {result['width']}x{result['height']}, {result['bytes']} bytes, "
-        f"{result['bpp']:.3f} bpp, {psnr}, {result['seconds']:.1f} s"
+        f"{name}: {facts['width']}x{facts['height']}, {facts['bytes']} bytes, "
+        f"{facts['bpp']:.3f} bpp, {psnr}, {facts['seconds']:.1f} s"
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from inrcodec.cores import cores
+
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 force_option: _Decorator = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
@@ -19,6 +21,15 @@ device_option: _Decorator = click.option(
 )
 codebook_option: _Decorator = click.option(
     "--codebook", metavar="NAME|PATH", help="Codebook, if not the default one (see codebooks)."
+)
+jobs_option: _Decorator = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=cores,
+    show_default="one per core",
+    metavar="N",
+    help="Processes that share the work: several images, or the tiles of a large one.",
 )
 json_option: _Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
