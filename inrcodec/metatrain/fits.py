@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from inrcodec.cells import BLOCK
 from inrcodec.codebook import Codebook
 from inrcodec.color import FRACTION, to_planes
+from inrcodec.cores import cores
 from inrcodec.fit import Fit, fit_tile
 from inrcodec.metatrain.data import Split, load_photos
 from inrcodec.metatrain.task import Setting
+from inrcodec.pool import mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class FittedPhoto:
 def fitted_photos(
     setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], tuned: int
 ) -> Iterator[FittedPhoto]:
-    """Photos in random order, each fitted at a random quantiser step.
+    """Photos in random order, each fitted at a random quantiser step; the cores share them.
 
     Args:
         setting: says where the photos lie; its seed decides their order and steps.
@@ -50,10 +53,19 @@ def fitted_photos(
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
     low, high = np.log(steps)
-    for photo in rng.permutation(len(photos))[:count]:
-        height, width = photos.sizes[photo]
-        begin = photos.starts[photo]
-        pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
-        original = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
-        step = round(2**FRACTION * math.exp(rng.uniform(low, high)))
-        yield FittedPhoto(original, step, fit_tile(original, step, codebook, tuned))
+
+    def tasks() -> Iterator[tuple[NDArray[np.float32], int]]:
+        for photo in rng.permutation(len(photos))[:count]:
+            height, width = photos.sizes[photo]
+            begin = photos.starts[photo]
+            pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
+            original = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
+            yield original, round(2**FRACTION * math.exp(rng.uniform(low, high)))
+
+    with mapping(max(1, cores() // setting.worker.world)) as share:
+        yield from share(partial(_fitted, codebook, tuned), tasks())
+
+
+def _fitted(codebook: Codebook, tuned: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:
+    original, step = task
+    return FittedPhoto(original, step, fit_tile(original, step, codebook, tuned))
