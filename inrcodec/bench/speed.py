@@ -2,7 +2,8 @@
 
 One 768 x 512 photo (two that scikit-image ships, side by side) is encoded and decoded at default settings,
 each five times, and the command line is started; medians are printed. With MEGAPIXELS, the photo is repeated
-to about that size, encoded once and decoded once in a process of its own whose peak memory is printed.
+to about that size, and the command line encodes and decodes it once: its cores share the tiles, and the peak
+memory of the largest process is printed.
 """
 
 import resource
@@ -11,11 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 from skimage import data
 
 import inrcodec
+from inrcodec.cores import cores
 
 
 def median_seconds(run: Callable[[], object], repeats: int = 5) -> float:
@@ -44,15 +49,17 @@ def main() -> None:
     if len(sys.argv) > 1:
         times = round((float(sys.argv[1]) * 1e6 / photo[:, :, 0].size) ** 0.5)
         large = np.tile(photo, (times, times, 1))
-        begin = time.perf_counter()
-        file = inrcodec.encode(large)
-        print(f"encode {large.size / 3e6:.1f} megapixels  {time.perf_counter() - begin:.1f} s")
-        code = "import sys, inrcodec; inrcodec.decode(sys.stdin.buffer.read())"
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], input=file, check=True)  # noqa: S603
+        size = f"{large.size / 3e6:.1f} megapixels"
+        with TemporaryDirectory() as folder:
+            Image.fromarray(large).save(Path(folder) / "large.bmp")
+            for command in ("encode --quiet large.bmp", "decode large.sinr -o decoded.bmp"):
+                begin = time.perf_counter()
+                arguments = [sys.executable, "-m", "inrcodec", *command.split()]
+                subprocess.run(arguments, cwd=folder, check=True)  # noqa: S603
+                seconds = time.perf_counter() - begin
+                print(f"{command.split()[0]} {size}  {seconds:.1f} s, {cores()} processes")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        seconds = time.perf_counter() - begin
-        print(f"decode {large.size / 3e6:.1f} megapixels  {seconds:.1f} s, peak {peak:.0f} MiB")
+        print(f"peak memory of the largest of these  {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
