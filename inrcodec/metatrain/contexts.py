@@ -35,6 +35,7 @@ from inrcodec.errors import InputError
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.metatrain.checkpoint import load_input
 from inrcodec.metatrain.fits import fitted_photos
+from inrcodec.metatrain.muon import Matrix
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.rans import Tables, normalised
@@ -236,7 +237,8 @@ class ContextsTask:
                 logits = -0.5 * ((symbol - centre) / width) ** 2
             pieces.append(np.tile(logits, (2, 1)).ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        return Start.unprunable(params)
+        hidden = tuple(Matrix(part.slices[i], part.shapes[i][0]) for part in self.parts for i in (0, 2))
+        return Start.unprunable(params, hidden)
 
     def _bits(self, part: _Part, params: Tensor, index: Tensor) -> Tensor:
         """Mean code length of some of a network's symbols."""

@@ -33,6 +33,7 @@ from inrcodec.color import FRACTION, to_planes
 from inrcodec.errors import InputError
 from inrcodec.fit import open_loop
 from inrcodec.metatrain.data import Photos, load_photos
+from inrcodec.metatrain.muon import Matrix
 from inrcodec.metatrain.task import Export, Metrics, Setting, Start
 from inrcodec.metatrain.worker import Worker
 from inrcodec.quantize import EXCHANGE
@@ -42,6 +43,8 @@ from inrcodec.starts import predicted_harmonics
 
 _SCORE_BATCHES = 32
 _VALIDATION_BATCHES = 12
+_FLIPPED_ROWS, _FLIPPED_COLUMNS, _TRANSPOSED = 1, 2, 4
+"""Bits of how a photo is turned: transposed first, then flipped."""
 
 
 @dataclass(frozen=True)
@@ -117,39 +120,66 @@ class _Cells:
         self._patterns = {s: Partition.from_splits(uniform_splits((3, 3), s)) for s in SIZES}
 
     def draw(
-        self, rng: np.random.Generator, size: int, count: int, share: slice, view: int
+        self, rng: np.random.Generator, size: int, count: int, share: slice, view: int, turned: bool
     ) -> tuple[Tensor, Tensor]:
-        """Random cells: boundary (B, 3, boundary_size) and samples (B, 3, size, size), float32."""
+        """Random cells: boundary (B, 3, boundary_size) and samples (B, 3, size, size), float32.
+
+        Args:
+            rng: what they depend on.
+            size: their size.
+            count: how many, over all processes.
+            share: which of them.
+            view: number of the quantiser step.
+            turned: whether each is taken from its photo flipped and transposed at random.
+        """
         ends = self._first[size]
         flat = rng.integers(0, ends[-1], count)[share]
         photo = np.searchsorted(ends, flat, side="right")
-        height, width = (self._sizes[photo] // size).T
+        turns = rng.integers(0, 8, count)[share] if turned else np.zeros_like(photo)
+        height, width = self._turned_sizes(photo, turns) // size
         y = np.maximum(rng.integers(0, 1 << 30, count)[share] % height, min(1, height.min() - 1))
         x = np.maximum(rng.integers(0, 1 << 30, count)[share] % width, min(1, width.min() - 1))
-        boundary, samples = self._indices(photo, y, x, size)
+        boundary, samples = self._indices(photo, turns, y, x, size)
         inside = _taken(self.samples, samples)
         return _taken(self.views[view], boundary), inside.reshape(len(flat), 3, size, size)
 
+    def _turned_sizes(self, photo: NDArray[np.int64], turns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Heights and widths of turned photos: (2, B)."""
+        sizes = self._sizes[photo].T
+        return np.where(turns & _TRANSPOSED, sizes[::-1], sizes)
+
     def _indices(
-        self, photo: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64], size: int
+        self,
+        photo: NDArray[np.int64],
+        turns: NDArray[np.int64],
+        y: NDArray[np.int64],
+        x: NDArray[np.int64],
+        size: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Flat indices of the boundary and the samples of cell (y, x) of each photo."""
+        """Flat indices of the boundary and the samples of cell (y, x) of each turned photo."""
         per_block = BLOCK // size
         pattern = self._patterns[size]
-        width = self._sizes[photo, 1]
+        height, width = self._turned_sizes(photo, turns)[:, :, None]
         # The cell's twin in the middle block of the pattern has the same neighbours at hand.
         twin_y, twin_x = per_block + y % per_block, per_block + x % per_block
         twins = pattern.owner[twin_y * (size // 8), twin_x * (size // 8)]
         stride = pattern.owner.shape[1] * 8
         origin = pattern.row[twins, None] * 8 * stride + pattern.col[twins, None] * 8
+        turn = turns[:, None]
 
         def move(index: NDArray[np.int64]) -> NDArray[np.int64]:
             # Rows and columns relative to the cell; the shift by 8 keeps samples left of it in their row.
             dy, dx = np.divmod(index - origin + 8 * stride + 8, stride)
             dy, dx = dy - 8, dx - 8
-            columns = np.clip(x[:, None] * size + dx, 0, width[:, None] - 1)
             rows = y[:, None] * size + dy
-            moved: NDArray[np.int64] = self._starts[photo, None] + rows * width[:, None] + columns
+            columns = np.clip(x[:, None] * size + dx, 0, width - 1)
+            # Sizes are multiples of what views are quantised by: turning a photo turns its views alike.
+            rows = np.where(turn & _FLIPPED_ROWS, height - 1 - rows, rows)
+            columns = np.where(turn & _FLIPPED_COLUMNS, width - 1 - columns, columns)
+            rows, columns = np.where(turn & _TRANSPOSED, (columns, rows), (rows, columns))
+            moved: NDArray[np.int64] = (
+                self._starts[photo, None] + rows * self._sizes[photo, 1, None] + columns
+            )
             return moved
 
         return move(boundary_indices(pattern, twins, size, stride)), move(
@@ -211,6 +241,7 @@ class StartsTask:
         params = np.zeros(self.length, np.float32)
         prunable = np.zeros(self.length, np.bool_)
         rates = np.ones(self.length, np.float32)
+        matrices = []
         rng = np.random.default_rng(self.seed)
         for size, part in self.parts.items():
             order = np.add(*np.divmod(predicted_harmonics(size), size))
@@ -222,6 +253,11 @@ class StartsTask:
                     view[slot.slice] = rng.normal(0, deviation, math.prod(slot.shape))
                 elif slot.name != "2.bias":
                     view[slot.slice] = rng.uniform(-math.pi, math.pi, math.prod(slot.shape))
+            for slot in part.layout.slots:
+                # Rows of the output learn at rates of their own, which an orthogonal step cannot have.
+                if slot.name in ("0.weight", "1.weight"):
+                    first = part.network.start + slot.slice.start
+                    matrices.append(Matrix(slice(first, first + math.prod(slot.shape)), slot.shape[0]))
             params[part.skip] = rng.normal(0, 0.01, part.skip.stop - part.skip.start)
             prunable[part.network] = part.layout.select("weight")
             prunable[part.skip] = True
@@ -231,7 +267,7 @@ class StartsTask:
                 target[part.network][output.slice] *= np.repeat(decay, output.shape[1])
                 target[part.network][bias.slice] *= decay[:, 0]
                 target[part.skip] *= np.repeat(decay, columns)
-        return Start(params, np.ones(self.length, np.bool_), prunable, rates)
+        return Start(params, np.ones(self.length, np.bool_), prunable, rates, tuple(matrices))
 
     def costs(self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float) -> Tensor:
         """Cost in bits of every mode, prior included: (B, modes).
@@ -268,11 +304,13 @@ class StartsTask:
         lengths = [part.prior.stop - part.network.start for part in self.parts.values()]
         return dict(zip(self.parts, torch.split(params, lengths), strict=True))
 
-    def _batch(self, data: _Cells, size: int, stream: int, index: int) -> tuple[Tensor, Tensor, float]:
+    def _batch(
+        self, data: _Cells, size: int, stream: int, index: int, turned: bool = False
+    ) -> tuple[Tensor, Tensor, float]:
         rng = np.random.default_rng([self.seed, stream, size, index])
         view = index % len(self.options.steps)
         count = self.options.batch[SIZES.index(size)]
-        boundary, inside = data.draw(rng, size, count, self.worker.share(count), view)
+        boundary, inside = data.draw(rng, size, count, self.worker.share(count), view, turned)
         device = self.worker.device
         return boundary.to(device), inside.to(device), self.options.steps[view] * 2**FRACTION
 
@@ -283,7 +321,7 @@ class StartsTask:
         temperature = 1 + (self.options.temperature - 1) * left
         losses: dict[str, Tensor] = {}
         for size, part in self._split(params).items():
-            cost = self.costs(part, size, *self._batch(self.train, size, 0, batch_index))
+            cost = self.costs(part, size, *self._batch(self.train, size, 0, batch_index, turned=True))
             soft = -temperature / math.log(2) * torch.logsumexp(cost * (-math.log(2) / temperature), 1)
             losses[f"bits{size}"] = soft.mean() / (size * size)
         return torch.stack(list(losses.values())).sum(), dict(losses)
