@@ -8,6 +8,7 @@ a *level* and are reconstructed together.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,20 @@ def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
         else:
             cells.append((16, y, x))
     return tuple(cells)
+
+
+class Group(NamedTuple):
+    """Cells of one size that may go together.
+
+    Attributes:
+        size: their size.
+        cells: (n,) their indices.
+        place: (n,) their positions among all cells of that size.
+    """
+
+    size: int
+    cells: IntArray
+    place: IntArray
 
 
 @dataclass(frozen=True)
@@ -89,20 +104,16 @@ class Partition:
             level,
         )
 
-    def groups(self) -> list[tuple[int, IntArray]]:
-        """Cells that may go together: (size, cell indices), in an order that respects dependence."""
+    def groups(self) -> list[Group]:
+        """All cells in groups, in an order that respects dependence."""
+        place = np.zeros(len(self.size), np.int64)
+        for size in SIZES:
+            cells = self.of_size(size)
+            place[cells] = np.arange(len(cells))
         key = self.level * len(SIZES) + np.searchsorted(SIZES, self.size)
         order = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[order])) + 1
-        return [(int(self.size[part[0]]), part) for part in np.split(order, cuts)]
-
-    def ranks(self) -> IntArray:
-        """(N,) position of every cell among the cells of its size."""
-        result = np.zeros(len(self.size), np.int64)
-        for size in SIZES:
-            cells = self.of_size(size)
-            result[cells] = np.arange(len(cells))
-        return result
+        return [Group(int(self.size[cells[0]]), cells, place[cells]) for cells in np.split(order, cuts)]
 
     def of_size(self, size: int) -> IntArray:
         """Indices of the cells of one size, in coding order."""

@@ -146,10 +146,8 @@ def _closed_loop(
     canvas = Canvas(partition, channels)
     modes, phases = np.zeros((2, len(partition.size)), np.int64)
     values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
-    rank = partition.ranks()
-    for size, cells in partition.groups():
-        place = rank[cells]
-        boundary = canvas.boundary(cells, size)
+    for size, cells, place in partition.groups():
+        boundary = canvas.boundary(place, size)
         start = starter.exact(size, boundary, step)
         slope = slopes(boundary, start.mean, step)
         chooser = Chooser(rate.of_cells(size, place), start, spectrum[size][place], slope)
@@ -160,6 +158,6 @@ def _closed_loop(
         weights += carried(slope, weights[:, :1])
         starts = np.zeros_like(weights)
         starts[..., start.harmonics] = start.chosen(np.arange(len(cells)), best.modes)
-        canvas.draw(cells, size, start.mean, starts, weights, best.phases)
+        canvas.draw(place, size, start.mean, starts, weights, best.phases)
         values[size][place] = symbols.reshape(len(cells), channels, size, size)
     return Fit(TileSymbols(partition, modes, phases, values), canvas.image())

@@ -83,23 +83,22 @@ class Canvas:
         self.planes: Any = xp.zeros((channels, self.height * self.width + 1), dtype=xp.float64, **where)
         self.features = {s: xp.asarray(axis_features(s), **where) for s in SIZES}
         # Of all cells at once: there are many groups, and few cells in each.
-        self._rank = partition.ranks()
         of_size = {s: partition.of_size(s) for s in SIZES}
         self._around = {s: boundary_indices(partition, c, s, self.width) for s, c in of_size.items()}
         self._inside = {s: sample_indices(partition, c, s, self.width) for s, c in of_size.items()}
 
-    def boundary(self, cells: IntArray, size: int) -> Any:
-        """Boundary samples of cells: (N, C, boundary_size)."""
-        index = self._around[size][self._rank[cells]]
+    def boundary(self, place: IntArray, size: int) -> Any:
+        """Boundary samples of cells, given their places among those of a size: (N, C, boundary_size)."""
+        index = self._around[size][place]
         return self.xp.moveaxis(self.planes[:, index], 0, 1)
 
     def draw(
-        self, cells: IntArray, size: int, mean: Any, starts: Any, differences: Any, phases: IntArray
+        self, place: IntArray, size: int, mean: Any, starts: Any, differences: Any, phases: IntArray
     ) -> None:
         """Evaluates cells on the native grid and stores their samples.
 
         Args:
-            cells: (N,) indices.
+            place: (N,) positions of the cells among those of their size.
             size: their size.
             mean: (N, C, 1) fixed-point mean of the boundary.
             starts, differences: (N, C, size * size) output weights of the cosines, and of the cell's own
@@ -117,7 +116,7 @@ class Canvas:
         half = 2.0 ** (2 * FEATURE_BITS - 1)
         samples = xp.floor((samples + half) / (2 * half)).reshape(*mean.shape[:2], size * size) + mean
         samples = xp.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
-        self.planes[:, self._inside[size][self._rank[cells]]] = xp.moveaxis(samples, 0, 1)
+        self.planes[:, self._inside[size][place]] = xp.moveaxis(samples, 0, 1)
 
     def image(self) -> Any:
         """The planes as (C, H, W)."""
@@ -143,18 +142,17 @@ def reconstruct(
     channels = next(iter(symbols.values.values())).shape[1]
     canvas = Canvas(partition, channels, xp, device)
     networks = {s: n if xp is np else n.to(xp, device) for s, n in codebook.starts.items()}
-    rank = partition.ranks()
     scaled: dict[int, Any] = {}
     for size, values in symbols.values.items():
         weights = (values * step).reshape(len(values), channels, size * size).astype(np.float64)
         scaled[size] = weights if xp is np else xp.as_tensor(weights, device=device)
-    for size, cells in partition.groups():
+    for size, cells, place in partition.groups():
         network = networks[size]
-        boundary = canvas.boundary(cells, size)
+        boundary = canvas.boundary(place, size)
         mean, scale, features = network.look(boundary, step, xp)
-        differences = scaled[size][rank[cells]]
+        differences = scaled[size][place]
         differences += carried(slopes(boundary, mean, step, xp), differences[:, :1], xp)
         starts = xp.zeros_like(differences)
         starts[..., network.harmonics] = network.mode_starts(features, scale, symbols.modes[cells], xp)
-        canvas.draw(cells, size, mean, starts, differences, symbols.phases[cells])
+        canvas.draw(place, size, mean, starts, differences, symbols.phases[cells])
     return canvas.image()

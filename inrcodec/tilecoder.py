@@ -217,15 +217,14 @@ def code_cells(
     # Extents in a common scale of BLOCK diagonals; -1 where nothing is known.
     reach = np.full((channels, units + 1), -1, np.int64)
     around = {s: _Neighbours(partition, s) for s in SIZES}
-    rank = partition.ranks()
-    for size, cells in partition.groups():
-        near, r = around[size], rank[cells]
-        left, above, own = near.sides[r, 0], near.sides[r, 1], near.own[r]
+    for size, cells, place in partition.groups():
+        near = around[size]
+        left, above, own = near.sides[place, 0], near.sides[place, 1], near.own[place]
         context = mode_rows(step, size, mode_map[above[:, 0]], mode_map[left[:, 0]], mode_count)
         modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
         mode_map[own] = modes[cells, None]
         told = cell_features(phases[cells], modes[cells], mode_count)
-        features = _extent_features(reach, left, above, near.corners[r], step, told)
+        features = _extent_features(reach, left, above, near.corners[place], step, told)
         network = model.extents[size]
         for channel in range(channels):
             rows = network.rows(features[channel], min(channel, 1))
