@@ -33,7 +33,7 @@ _STEP_LOG: FloatArray = np.rint(4 * np.log2(1 + np.arange(1 << 14))).astype(np.f
 
 def log_magnitude(sixteenths: IntArray) -> FloatArray:
     """Feature value of a magnitude (or their mean) in sixteenths: round(8 log2(1 + m)), at most 48."""
-    values: FloatArray = LOG_TABLE[np.minimum(sixteenths, len(LOG_TABLE) - 1)]
+    values: FloatArray = LOG_TABLE.take(sixteenths, mode="clip")
     return values
 
 
@@ -71,13 +71,16 @@ class ContextNetwork:
         Returns:
             (n,) int64 rows of `tables`.
         """
-        x = _hidden(features @ self.weight1.T + self.bias1, HIDDEN_BITS[0])
-        x = _hidden(x @ self.weight2.T + self.bias2, HIDDEN_BITS[1])
+        x = _hidden(features @ self.weight1.T, self.bias1, HIDDEN_BITS[0])
+        x = _hidden(x @ self.weight2.T, self.bias2, HIDDEN_BITS[1])
         row = np.floor((x @ self.weight3.T + self.bias3)[:, 0] / np.float32(2**ROW_BITS))
         result: IntArray = np.clip(row, 0, ROWS - 1).astype(np.int64) + table_class * ROWS
         return result
 
 
-def _hidden(x: FloatArray, bits: int) -> FloatArray:
-    result: FloatArray = np.clip(np.floor(x * np.float32(0.5**bits)), 0, HIDDEN_MAX)
-    return result
+def _hidden(sums: FloatArray, bias: FloatArray, bits: int) -> FloatArray:
+    """Activations, in place of the weighted sums."""
+    sums += bias
+    sums *= np.float32(0.5**bits)
+    np.floor(sums, out=sums)
+    return np.clip(sums, 0, HIDDEN_MAX, out=sums)

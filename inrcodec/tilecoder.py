@@ -365,24 +365,27 @@ def _magnitude_features(
     """Features of one anti-diagonal: (cells * harmonics, features)."""
     size, side = part.size, part.side
     k, m = _diagonal(size, d)
-    values = part.values[channel]
-    place = part.place(k, m)
-    cell = active[:, None]
-    features = np.zeros((len(active), len(k), MAGNITUDE_FEATURES + part.told.shape[1]), np.float32)
+    # Two above every harmonic: no shift from there is negative.
+    origin = active[:, None] * side**2 + part.place(k - 2, m)
+    features = np.zeros((MAGNITUDE_FEATURES + part.told.shape[1], *origin.shape), np.float32)
 
-    # Higher frequencies of the same cell.
-    def higher(dk: int, dm: int) -> IntArray:
-        result: IntArray = values[cell, place + dk * side + dm]
+    def at(channel: int, dk: int, dm: int) -> IntArray:
+        shifted = part.values[channel].ravel()[(dk + 2) * side + dm :]
+        result: IntArray = shifted.take(origin)
         return result
 
-    down, right, both, down2, right2 = higher(1, 0), higher(0, 1), higher(1, 1), higher(2, 0), higher(0, 2)
-    far = higher(2, 1) + higher(1, 2)
+    # Higher frequencies of the same cell.
+    down, right, both, down2, right2 = (
+        at(channel, *shift) for shift in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
+    )
+    far = at(channel, 2, 1) + at(channel, 1, 2)
     for i, value in enumerate((down, right, both, down2, right2, far, down + right + both + down2 + right2)):
-        features[:, :, i] = log_magnitude(16 * value)
-    beside = higher(2, -1), higher(-1, 2), higher(3, -1) + higher(-1, 3)
-    farther = higher(3, 0) + higher(0, 3) + higher(2, 2) + higher(3, -2) + higher(-2, 3)
+        features[i] = log_magnitude(16 * value)
+    beside = at(channel, 2, -1), at(channel, -1, 2), at(channel, 3, -1) + at(channel, -1, 3)
+    farther = at(channel, 3, 0) + at(channel, 0, 3) + at(channel, 2, 2)
+    farther += at(channel, 3, -2) + at(channel, -2, 3)
     for i, value in enumerate((*beside, farther)):
-        features[:, :, 35 + i] = log_magnitude(16 * value)
+        features[35 + i] = log_magnitude(16 * value)
     # What is known of the same and the next frequency bins around.
     near = part.near.sides[active]
     per = size // BINS
@@ -390,33 +393,30 @@ def _magnitude_features(
     here = spectrum[near[..., None], corner].sum(2) // near.shape[2]
     above = spectrum[near[..., None], corner + BINS + 1].sum(2) + spectrum[near[..., None], corner + 1].sum(2)
     above //= 2 * near.shape[2]
-    features[:, :, 7:11] = log_magnitude(here).swapaxes(1, 2)
-    features[:, :, 11:15] = log_magnitude(above).swapaxes(1, 2)
+    features[7:11] = log_magnitude(here).swapaxes(0, 1)
+    features[11:15] = log_magnitude(above).swapaxes(0, 1)
     scale = BLOCK // size
-    features[:, :, 15:19] = np.clip(reach[near].sum(2) // near.shape[2] - d * scale, -32, 32)[:, None, :]
-    left = part.extents[active, channel] - d
-    features[:, :, 19] = (np.minimum(left, 16) * 2)[:, None]
-    features[:, :, 20] = 48 * (left == 1)[:, None]
-    features[:, :, 21] = (part.extents[active, channel] * scale)[:, None]
+    features[15:19] = np.clip(reach[near].sum(2) // near.shape[2] - d * scale, -32, 32).T[:, :, None]
+    left = part.extents[active, channel, None] - d
+    features[19] = np.minimum(left, 16) * 2
+    features[20] = 48 * (left == 1)
+    features[21] = part.extents[active, channel, None] * scale
     # The channels coded before, at the same frequency of the same cell.
     if channel:
-        luma = part.values[0]
-        features[:, :, 22] = log_magnitude(16 * luma[cell, place])
-        ring = luma[cell, place + side] + luma[cell, place + 1]
-        ring += luma[cell, place - side] + luma[cell, place - 1]
-        features[:, :, 23] = log_magnitude(4 * ring)
-        features[:, :, 24] = (part.extents[active, 0] * scale)[:, None]
+        features[22] = log_magnitude(16 * at(0, 0, 0))
+        features[23] = log_magnitude(4 * (at(0, 1, 0) + at(0, 0, 1) + at(0, -1, 0) + at(0, 0, -1)))
+        features[24] = part.extents[active, 0, None] * scale
     if channel == 2:
-        features[:, :, 25] = log_magnitude(16 * part.values[1][cell, place])
-        features[:, :, 26] = 48
+        features[25] = log_magnitude(16 * at(1, 0, 0))
+        features[26] = 48
     # Where in the spectrum.
-    features[:, :, 27] = k * scale
-    features[:, :, 28] = m * scale
-    features[:, :, 29] = np.abs(k - m) * scale
-    features[:, :, 30] = log_magnitude(np.full(1, 16 * d))
-    features[:, :, 31] = 48 * (k == 0)
-    features[:, :, 32] = 48 * (m == 0)
-    features[:, :, 33] = 48 * (d == 0)
-    features[:, :, 34] = log_step(step)
-    features[:, :, MAGNITUDE_FEATURES:] = part.told[active][:, None]
-    return features.reshape(-1, features.shape[2])
+    features[27] = k * scale
+    features[28] = m * scale
+    features[29] = np.abs(k - m) * scale
+    features[30] = log_magnitude(np.full(1, 16 * d))
+    features[31] = 48 * (k == 0)
+    features[32] = 48 * (m == 0)
+    features[33] = 48 * (d == 0)
+    features[34] = log_step(step)
+    features[MAGNITUDE_FEATURES:] = part.told[active].T[:, :, None]
+    return features.reshape(len(features), -1).T
