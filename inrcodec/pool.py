@@ -20,6 +20,9 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
 )
 
+_MOST_PROCESSES = 61
+"""Windows cannot wait for more."""
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -84,6 +87,7 @@ def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that end with the block; after an error, in the middle of their work."""
     # Spawned, not forked: children see the thread limits before they import numpy, and inherit no locks.
     context = multiprocessing.get_context("spawn")
+    count = min(count, _MOST_PROCESSES)
     with one_thread(), ProcessPoolExecutor(count, context, _end_silently_when_interrupted) as pool:
         try:
             yield pool
