@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from inrcodec.backend import find_device
+from inrcodec.backend import find_device, processes
 from inrcodec.bitstream import Container, tile_grid, unpack
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
@@ -144,7 +144,7 @@ def encode(
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     coder = "rans" if entropy == "auto" else entropy
     tiles = TileEncoder(book, steps, coder, where, measure=psnr is not None)
-    with mapping(_processes(jobs, where, width, height)) as tile_map:
+    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         job = Job(colour, tiles, tile_map, sections)
         if not given or quality is not None:
             return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
@@ -229,7 +229,7 @@ def _decode(
     where = find_device(device)
     channels = 1 if container.grey else 3
     result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    with mapping(_processes(jobs, where, width, height)) as tile_map:
+    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         source = TileSource(container, book, where, tile_map)
         render_region(source, region, result[:, :, :channels])
     if "alpha" in container.sections:
@@ -304,18 +304,6 @@ def _picture_parts(
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
         raise InputError(f"expected a uint8 picture with 1 to 4 channels, got {image.dtype} {image.shape}")
     return pixels, icc, exif.removeprefix(b"Exif\0\0") if exif else None
-
-
-def _processes(jobs: int, device: str, width: int, height: int) -> int:
-    """How many processes are worth starting for a region of a picture, given how many may be.
-
-    Raises:
-        ValueError: none may be.
-    """
-    if jobs < 1:
-        raise ValueError("jobs must be at least 1")
-    # A GPU is not shared among processes.
-    return min(jobs, math.prod(tile_grid(width, height))) if device == "cpu" else 1
 
 
 def _deflate_alpha(alpha: Pixels) -> bytes:

@@ -1,16 +1,17 @@
 """Processes of one thread each, that share work."""
 
-import multiprocessing
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from inrcodec.errors import EncodeError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -51,7 +52,7 @@ def parallel(
     """
     if not items:
         return
-    with _processes(min(jobs, len(items))) as pool:
+    with _executor(min(jobs, len(items))) as pool:
         futures = {pool.submit(function, item): item for item in items}
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -68,7 +69,7 @@ def mapping(jobs: int) -> Iterator[Map]:
     if jobs == 1:
         yield map
         return
-    with _processes(jobs) as pool:
+    with _executor(jobs) as pool:
 
         def ahead(function: Callable[[_Item], _Result], items: Iterable[_Item], /) -> Iterator[_Result]:
             pending: deque[Future[_Result]] = deque()
@@ -83,8 +84,12 @@ def mapping(jobs: int) -> Iterator[Map]:
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
     """Processes that end with the block; after an error, in the middle of their work."""
+    # Imported here: whoever works in one process starts without them.
+    import multiprocessing
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
     # Spawned, not forked: children see the thread limits before they import numpy, and inherit no locks.
     context = multiprocessing.get_context("spawn")
     count = min(count, _MOST_PROCESSES)

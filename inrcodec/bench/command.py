@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from inrcodec.commands.params import jobs_option
+
 DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
 
 
@@ -32,9 +34,7 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
     help="Settings to measure, comma-separated: for every codec with a quality, or for the codec named. "
     "jpeg2000 takes bits per pixel and has to be named. Repeatable.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes of one thread each [default: one per core]."
-)
+@jobs_option
 @click.option("--resume", is_flag=True, help="Keep the points already in OUT and measure the missing ones.")
 @click.option(
     "--anchors",
@@ -46,7 +46,7 @@ def bench(
     out: Path,
     codecs: str,
     qualities: tuple[str, ...],
-    jobs: int | None,
+    jobs: int,
     resume: bool,
     anchors: str | None,
 ) -> None:

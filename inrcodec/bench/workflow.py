@@ -21,7 +21,6 @@ from inrcodec.bench.points import Point, point_file
 from inrcodec.bench.report import Report, render
 from inrcodec.bench.run import RESULTS, Outcome, plan, run_tasks
 from inrcodec.bench.summary import summarise
-from inrcodec.cores import cores
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.files import atomic_write
 
@@ -36,7 +35,7 @@ class Request:
     out: Path
     codecs: tuple[str, ...]
     qualities: tuple[str, ...]
-    jobs: int | None
+    jobs: int
     resume: bool
     anchors: str | None
     command: str
@@ -67,11 +66,10 @@ def run_bench(request: Request) -> bool:
     if not sources:
         raise InputError("none of the images can be read")
     versions = check_versions(codecs, request.out)
-    jobs = request.jobs or cores()
 
     tasks = plan(sources, codecs, settings, request.out)
     with click.progressbar(length=len(tasks), label="measuring", show_eta=True, show_pos=True) as bar:
-        outcome = run_tasks(tasks, request.out, jobs=jobs, on_done=bar.update)
+        outcome = run_tasks(tasks, request.out, jobs=request.jobs, on_done=bar.update)
     for failure in outcome.failures:
         click.echo(
             f"failed {failure.image}, {failure.codec} at {failure.setting}: {failure.message}", err=True
@@ -88,7 +86,7 @@ def run_bench(request: Request) -> bool:
     text = render_markdown(summary, memory, versions, facts, request.command)
     _write_text(request.out / "report.md", text)
     write_plots(summary, anchors, request.out)
-    crops = make_crops(summary, outcome.points, by_name, request.out, jobs)
+    crops = make_crops(summary, outcome.points, by_name, request.out, request.jobs)
     report = Report(
         summary=summary,
         points=outcome.points,

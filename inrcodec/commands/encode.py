@@ -109,20 +109,20 @@ def encode(
 
     if output is not None and into:
         Path(output).mkdir(parents=True, exist_ok=True)
-    from inrcodec.backend import find_device
+    from inrcodec.backend import find_device, processes
     from inrcodec.pool import mapping
 
-    # Several images are shared among processes rather than the tiles of each; a GPU is not shared.
-    processes = min(jobs, len(inputs)) if find_device(device) == "cpu" else 1
+    # Several images are shared among processes rather than the tiles of each.
+    count = processes(find_device(device), jobs, len(inputs))
     task = _Task(
-        options | {"jobs": jobs if processes == 1 else 1},
+        options | {"jobs": jobs if count == 1 else 1},
         overwrite=force,
-        progress=not quiet and processes == 1,
+        progress=not quiet and count == 1,
         measure=as_json or not quiet,
     )
     pairs = list(zip(inputs, targets, strict=True))
     worst = 0
-    with mapping(processes) as share:
+    with mapping(count) as share:
         for (source, target), result in zip(pairs, share(task.run, pairs), strict=True):
             try:
                 if isinstance(result, Exception):
