@@ -16,7 +16,7 @@ from inrcodec.cells import BLOCK, SIZES, UNIT, Partition, boundary_indices, samp
 from inrcodec.choice import Chooser
 from inrcodec.codebook import Codebook
 from inrcodec.crossplane import carried, slopes
-from inrcodec.quantize import dead_zone
+from inrcodec.quantize import DEAD_ZONE_OFFSET, dead_zone
 from inrcodec.ratefit import Rate
 from inrcodec.reconstruct import FEATURE_BITS, Canvas, cosine_features
 from inrcodec.starter import Starter
@@ -27,8 +27,6 @@ IntArray = npt.NDArray[np.int64]
 
 DEFAULT_STEPS = 1
 """Fine-tuning steps after the closed-form one."""
-DEAD_ZONE_OFFSET = 0.36
-"""Rounding offset of the open-loop reconstruction; `ratefit.PLAIN_BITS` rounds alike."""
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
 """Bits of a cell's mode and extents that `weight_cost` does not see."""
 _SAMPLES_AT_ONCE = 1 << 15

@@ -12,6 +12,9 @@ STEP_MAX = 512 * STEP_MIN
 EXCHANGE = 9.4
 """Bits that one squared quantiser step of error is worth: the slope of a uniform quantiser at its best."""
 
+DEAD_ZONE_OFFSET = 0.36
+"""Rounding offset where nothing is known of the rate: indices are rounded up from 0.64."""
+
 _OCTAVES_PER_QUALITY = 3 / 49
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from inrcodec.cells import SIZES, Partition
 from inrcodec.contexts import ESCAPE, MAGNITUDES, ROWS
-from inrcodec.quantize import EXCHANGE
+from inrcodec.quantize import DEAD_ZONE_OFFSET, EXCHANGE
 from inrcodec.rans import Tables
 from inrcodec.signs import ENOUGH, GROUP, scan, told
 from inrcodec.tilecoder import (
@@ -34,9 +34,9 @@ IntArray = npt.NDArray[np.int64]
 
 UNLIKELY_BITS = 8.0
 """Bits of a one where the step before coded nothing."""
-PLAIN_BITS = 2.6
-"""Bits that every further quantiser step of a magnitude is taken to cost where nothing is known of the rate:
-quantisation then rounds up from 0.64."""
+PLAIN_BITS = EXCHANGE * (1 - 2 * DEAD_ZONE_OFFSET)
+"""Bits of every further quantiser step of a magnitude where nothing is known of the rate: quantisation then
+rounds with `DEAD_ZONE_OFFSET`."""
 PLAIN_PHASE = (1.0, 4.0)
 """Bits of the first phase and of any other, likewise."""
 

@@ -1,6 +1,9 @@
 """Training of a codebook from photos to a file that encodes, with recipes of a few seconds."""
 
 import csv
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,6 +152,21 @@ def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
     assert load_codebook(second).id != load_codebook(codebook_file).id
     file = inrcodec.encode(photo[:32, :64], codebook=second)
     assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
+
+
+def test_two_processes_fit_the_same_photos_as_one(photos, starts_file, codebook_file, tmp_path):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(CONTEXTS.format(starts=starts_file, rates=""))
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = ["-m", "inrcodec", "train", "--data", photos, "--recipe", recipe, "--out", tmp_path / "run"]
+    done = subprocess.run([*together, *command], env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)
+    assert done.returncode == 0
+    one, two = (load_arrays(path)[0] for path in (codebook_file, tmp_path / "run" / "result.safetensors"))
+    # These tables are counts of symbols; networks differ by rounding.
+    for name in ("splits", "modes", "phases"):
+        assert np.array_equal(one[name], two[name])
+    name = "magnitudes.8.weight1"
+    assert np.abs(one[name] - two[name]).max() < 0.01 * np.abs(one[name]).max()
 
 
 def test_restoration_is_trained_for_a_codebook(photos, codebook_file, tmp_path):

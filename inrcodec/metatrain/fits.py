@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from inrcodec.fit import Fit, fit_tile
 from inrcodec.metatrain.data import Split, load_photos
 from inrcodec.metatrain.task import Setting
 from inrcodec.pool import mapping
+
+_EXCHANGED = 8
+"""Fits that a process finishes before it hears of those of others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,7 @@ class FittedPhoto:
 def fitted_photos(
     setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], tuned: int
 ) -> Iterator[FittedPhoto]:
-    """Photos in random order, each fitted at a random quantiser step; the cores share them.
+    """Photos in random order, each fitted at a random quantiser step; processes and cores share them.
 
     Args:
         setting: says where the photos lie; its seed decides their order and steps.
@@ -52,18 +56,22 @@ def fitted_photos(
     """
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
+    order = rng.permutation(len(photos))[:count]
     low, high = np.log(steps)
+    drawn = [round(2**FRACTION * math.exp(x)) for x in rng.uniform(low, high, len(order))]
+    worker = setting.worker
 
     def tasks() -> Iterator[tuple[NDArray[np.float32], int]]:
-        for photo in rng.permutation(len(photos))[:count]:
+        for photo, step in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
             height, width = photos.sizes[photo]
             begin = photos.starts[photo]
             pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
-            original = to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK])
-            yield original, round(2**FRACTION * math.exp(rng.uniform(low, high)))
+            yield to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK]), step
 
-    with mapping(max(1, cores() // setting.worker.world)) as share:
-        yield from share(partial(_fitted, codebook, tuned), tasks())
+    with mapping(max(1, cores() // worker.world)) as share:
+        own = iter(share(partial(_fitted, codebook, tuned), tasks()))
+        while found := worker.interleaved(list(islice(own, _EXCHANGED))):
+            yield from found
 
 
 def _fitted(codebook: Codebook, tuned: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:

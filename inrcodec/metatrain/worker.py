@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
 from inrcodec.errors import EncodeError, InputError
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,15 @@ class Worker:
             dist.all_reduce(tensor)
             tensor /= self.world
         return tensor
+
+    def interleaved(self, items: Sequence[_Item]) -> list[_Item]:
+        """Picklable items of all processes: the first of every process, then the second of every one, ..."""
+        if self.world == 1:
+            return list(items)
+        lists: list[Sequence[_Item]] = [()] * self.world
+        dist.all_gather_object(lists, items)
+        counts = range(max(len(theirs) for theirs in lists))
+        return [theirs[i] for i in counts for theirs in lists if i < len(theirs)]
 
     def barrier(self) -> None:
         """Wait until every process has come here."""
