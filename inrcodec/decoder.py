@@ -128,7 +128,7 @@ def render_region(source: TileSource, region: tuple[int, int, int, int], out: np
     if (cols, rows) == (width, height):
         boxes = [(y + begin, x, y + end, x + width) for begin, end in spans]
         for (begin, end), planes in zip(spans, source.regions(boxes), strict=True):
-            out[begin:end] = to_pixels(planes.astype(np.float64))
+            out[begin:end] = to_pixels(planes)
         return
     row_axes = [axis(y + begin * height / rows, y + end * height / rows, end - begin) for begin, end in spans]
     row_sources = [grid.sources(source.shape[0]) for grid in row_axes]
@@ -140,4 +140,4 @@ def render_region(source: TileSource, region: tuple[int, int, int, int], out: np
         top, (begin, end) = boxes[number][0], spans[number]
         row_grid = row_sources[number] - top, row_axes[number].taps
         strip_planes = resample(planes, row_grid, (col_sources - left, col_axis.taps))
-        out[begin:end] = to_pixels(strip_planes.astype(np.float64))
+        out[begin:end] = to_pixels(strip_planes)

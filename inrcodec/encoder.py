@@ -54,7 +54,7 @@ class TileEncoder:
         cells = fit.symbols.partition
         planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
         decoded = to_pixels(planes[:, :height, :width])
-        return data, float(((decoded - pixels) ** 2).sum())
+        return data, float(np.square(decoded.astype(np.int64) - pixels).sum())
 
 
 @dataclass(frozen=True)

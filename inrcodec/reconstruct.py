@@ -109,7 +109,7 @@ class Canvas:
         shape = (*mean.shape[:2], size, size)
         # |weights| <= 2**20 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
         samples = xp.matmul(xp.matmul(axes[0].T, starts.reshape(shape)), axes[0])
-        for phase in np.unique(phases).tolist():
+        for phase in sorted(set(phases.tolist())):
             chosen = np.flatnonzero(phases == phase)
             part = differences.reshape(shape)[chosen]
             samples[chosen] += xp.matmul(xp.matmul(axes[phase // 3].T, part), axes[phase % 3])

@@ -127,7 +127,7 @@ class StartNetwork:
         """Starts of one given mode per cell: (N, C, K). Equal to `starts` at that mode, for less work."""
         count = len(self.harmonics)
         result = xp.zeros((*features.shape[:-1], count), dtype=features.dtype, **_on(features, xp))
-        for mode in np.unique(modes).tolist():
+        for mode in sorted(set(modes.tolist())):
             chosen = np.flatnonzero(modes == mode)
             rows = slice(mode * count, (mode + 1) * count)
             result[chosen] = _affine(features[chosen], self.weight3[rows], self.bias3[rows])

@@ -160,6 +160,18 @@ def _diagonal(size: int, d: int) -> tuple[IntArray, IntArray]:
     return k, d - k
 
 
+@lru_cache(maxsize=128)
+def _binned(size: int, d: int) -> tuple[IntArray, IntArray]:
+    """Frequency bins (n,) of a unit that an anti-diagonal falls into, and its shares (harmonics, n)."""
+    k, m = _diagonal(size, d)
+    per = size // BINS
+    bins, place = np.unique((k // per) * (BINS + 1) + m // per, return_inverse=True)
+    share = np.zeros((len(k), len(bins)), np.int64)
+    # A bin gathers per**2 magnitudes of the cell, so that it ends at their mean in sixteenths.
+    share[np.arange(len(k)), place] = 16 // per**2
+    return bins, share
+
+
 def extents_of(values: IntArray) -> IntArray:
     """Extents of (n, C, size, size) differences: (n, C)."""
     size = values.shape[-1]
@@ -350,11 +362,7 @@ def _code_diagonal(
     symbols = None if truth is None else truth[size][active[:, None], channel, k, m].ravel()
     coded = coder.code(network.tables, rows, symbols).reshape(len(active), len(k))
     part.values[channel][active[:, None], part.place(k, m)] = coded
-    # A unit's bin gathers per**2 magnitudes of the cell, so that it ends at their mean in sixteenths.
-    per = size // BINS
-    bins, place = np.unique((k // per) * (BINS + 1) + m // per, return_inverse=True)
-    share = np.zeros((len(k), len(bins)), np.int64)
-    share[np.arange(len(k)), place] = 16 // per**2
+    bins, share = _binned(size, d)
     own = part.near.own[active]
     spectrum[own[:, :, None], bins] += (coded @ share)[:, None, :]
 

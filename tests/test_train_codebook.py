@@ -154,6 +154,14 @@ def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
     assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
 
 
+def test_a_run_is_refused_before_its_photos_are_read(starts_file, tmp_path):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    with pytest.raises(InputError, match="holds a training run"):
+        train(tmp_path / "missing", recipe, starts_file.parent, device="cpu")
+    with pytest.raises(InputError, match="missing"):
+        train(tmp_path / "missing", recipe, starts_file.parent, resume=True, device="cpu")
+
+
 def test_two_processes_fit_the_same_photos_as_one(photos, starts_file, codebook_file, tmp_path):
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(CONTEXTS.format(starts=starts_file, rates=""))

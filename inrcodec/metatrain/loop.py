@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.errors import InputError, InrCodecError
@@ -78,6 +79,25 @@ class TrainConfig:
         return peak * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
 
 
+def earlier_state(
+    out_dir: Path, recipe: dict[str, Any], *, resume: bool
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+    """Tensors and figures of the last checkpoint in a folder, if there is one.
+
+    Raises:
+        InputError: there is one and `resume` is False, or it was made by another recipe.
+    """
+    if not (out_dir / _STATE).exists():
+        return None
+    if not resume:
+        raise InputError(f"{out_dir} holds a training run: resume it or choose another folder")
+    tensors, state = load_arrays(out_dir / _STATE)
+    # as JSON gives it back
+    if state["recipe"] != json.loads(json.dumps(recipe)):
+        raise InputError(f"{out_dir} was trained with another recipe")
+    return tensors, state
+
+
 class Trainer:
     """Trains one task; everything it knows lies in a few flat tensors and four numbers.
 
@@ -106,8 +126,7 @@ class Trainer:
         self.config = config
         self.out_dir = out_dir
         self.worker = worker
-        # as JSON gives it back, to compare with the recipe of a checkpoint
-        self.recipe = json.loads(json.dumps({"training": asdict(config)} if recipe is None else recipe))
+        self.recipe = {"training": asdict(config)} if recipe is None else recipe
         start = task.start()
         self._prunable = start.prunable
         self.params = torch.tensor(start.params, device=worker.device, requires_grad=True)
@@ -137,12 +156,10 @@ class Trainer:
             InputError: ``out_dir`` holds a run and ``resume`` is False, or that run had another recipe.
             InrCodecError: the loss is no longer finite.
         """
-        state = self.out_dir / _STATE
         sizes = {"log": 0, "validation": 0}
-        if state.exists():
-            if not resume:
-                raise InputError(f"{self.out_dir} holds a training run: resume it or choose another folder")
-            sizes = self._restore(state)
+        earlier = earlier_state(self.out_dir, self.recipe, resume=resume)
+        if earlier:
+            sizes = self._restore(*earlier)
         # no process may look for the state after another one has begun to write it
         self.worker.barrier()
         self.out_dir.mkdir(parents=True, exist_ok=True)
@@ -264,10 +281,7 @@ class Trainer:
             arrays = {key: value.cpu().numpy() for key, value in self._tensors().items()}
             save_arrays(self.out_dir / _STATE, arrays, state)
 
-    def _restore(self, path: Path) -> dict[str, int]:
-        tensors, state = load_arrays(path)
-        if state["recipe"] != self.recipe:
-            raise InputError(f"{self.out_dir} was trained with another recipe")
+    def _restore(self, tensors: dict[str, NDArray[Any]], state: dict[str, Any]) -> dict[str, int]:
         shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
         if {name: np.shape(array) for name, array in tensors.items()} != shapes:
             raise InputError(f"{self.out_dir} holds a run of another network")

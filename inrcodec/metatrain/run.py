@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inrcodec.errors import InputError
-from inrcodec.metatrain.loop import Trainer
+from inrcodec.metatrain.loop import Trainer, earlier_state
 from inrcodec.metatrain.recipes import Recipe, load_recipe, task_module
 from inrcodec.metatrain.task import Setting
 from inrcodec.metatrain.worker import open_worker
@@ -37,6 +37,8 @@ def train(
         InrCodecError: training diverged.
     """
     plan = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    # Before a task spends minutes on its photos.
+    earlier_state(Path(out_dir), plan.to_dict(), resume=resume)
     with open_worker(device) as worker:
         task = task_module(plan.task).build(plan.options, Setting(str(data_dir), plan.training.seed, worker))
         trainer = Trainer(task, plan.training, Path(out_dir), worker, plan.to_dict())
