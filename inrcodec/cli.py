@@ -3,7 +3,6 @@
 Nothing here imports numpy or torch; a subcommand's module imports them when it runs.
 """
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -117,7 +116,4 @@ def main() -> None:
     """Entry point of the console script."""
     # Termination unwinds like Ctrl-C does, so that unfinished outputs are removed.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(_EXIT_TERMINATED))
-    # The codec's matrices are small: a second thread gains a tenth of the time at best, and where cores are
-    # busy, threads that wait for each other make encoding twice as slow. numpy is not loaded yet.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     cli(prog_name="inrcodec")

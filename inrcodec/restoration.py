@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from inrcodec.cells import UNIT
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.contexts import log_step
-from inrcodec.cores import threads
+from inrcodec.cores import one_blas_thread, threads
 
 FOLD = 2
 """Samples of a position, per axis."""
@@ -146,7 +145,7 @@ class RestorationNetwork:
             np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
 
         # Strips share the cores; BLAS threads on top of them would double the time.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
             list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
         return result
 

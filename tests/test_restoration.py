@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from synthetic import draw
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from inrcodec.cells import Partition
 from inrcodec.codebook import load_codebook
@@ -161,13 +160,3 @@ def test_the_shipped_network_does_not_depend_on_brightness():
     weight = load_codebook().restoration.weights[0]
     assert weight.shape[1] == INPUTS
     assert not weight[:, :SAMPLES].reshape(len(weight), 3, -1).sum(2).any()
-
-
-def test_blas_gets_its_threads_back(synthetic_codebook):
-    def blas_threads():
-        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        restored(synthetic_codebook.restoration, planes_of(PARTITION))
-        assert blas_threads() == before
