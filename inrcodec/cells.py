@@ -6,6 +6,7 @@ cells coded before it (two rows above, two columns left), so cells that do not d
 a *level* and are reconstructed together.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -118,6 +119,13 @@ class Partition:
     def of_size(self, size: int) -> IntArray:
         """Indices of the cells of one size, in coding order."""
         return np.flatnonzero(self.size == size)
+
+
+def by_value(values: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Each of the different values (n,), ascending, and its positions."""
+    # For the few cells of a group, a set is several times faster than np.unique.
+    for value in sorted(set(values.tolist())):
+        yield value, np.flatnonzero(values == value)
 
 
 def _dependencies(

@@ -18,7 +18,6 @@ from inrcodec.backend import find_device, processes
 from inrcodec.bitstream import Container, tile_grid, unpack
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
-from inrcodec.cores import one_blas_thread
 from inrcodec.decoder import TileSource, render_region
 from inrcodec.encoder import DEFAULT_QUALITY, Job, TileEncoder, psnr_target, search, size_target
 from inrcodec.errors import FormatError, InputError, LimitError
@@ -145,8 +144,7 @@ def encode(
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     coder = "rans" if entropy == "auto" else entropy
     tiles = TileEncoder(book, steps, coder, where, measure=psnr is not None)
-    count = processes(where, jobs, math.prod(tile_grid(width, height)))
-    with one_blas_thread(), mapping(count) as tile_map:
+    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         job = Job(colour, tiles, tile_map, sections)
         if not given or quality is not None:
             return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
@@ -231,8 +229,7 @@ def _decode(
     where = find_device(device)
     channels = 1 if container.grey else 3
     result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    count = processes(where, jobs, math.prod(tile_grid(width, height)))
-    with one_blas_thread(), mapping(count) as tile_map:
+    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         source = TileSource(container, book, where, tile_map)
         render_region(source, region, result[:, :, :channels])
     if "alpha" in container.sections:

@@ -8,6 +8,7 @@ from concurrent.futures import as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from inrcodec.cores import one_blas_thread
 from inrcodec.errors import EncodeError
 
 if TYPE_CHECKING:
@@ -62,12 +63,15 @@ def parallel(
 def mapping(jobs: int) -> Iterator[Map]:
     """A `map` whose calls are shared among processes if there are more than one; errors as for `parallel`.
 
+    Meanwhile, matrix products take one thread in this process, too.
+
     Args:
         jobs: processes. With 1, a call is made in this process when its result is asked for; with more, they
             are also made ahead, but no more than two per process.
     """
     if jobs == 1:
-        yield map
+        with one_blas_thread():
+            yield map
         return
     with _executor(jobs) as pool:
 
@@ -93,7 +97,11 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
     # Spawned, not forked: children see the thread limits before they import numpy, and inherit no locks.
     context = multiprocessing.get_context("spawn")
     count = min(count, _MOST_PROCESSES)
-    with one_thread(), ProcessPoolExecutor(count, context, _end_silently_when_interrupted) as pool:
+    with (
+        one_thread(),
+        one_blas_thread(),
+        ProcessPoolExecutor(count, context, _end_silently_when_interrupted) as pool,
+    ):
         try:
             yield pool
         except BaseException as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.cells import SIZES, UNIT, Partition, boundary_indices, sample_indices
+from inrcodec.cells import SIZES, UNIT, Partition, boundary_indices, by_value, sample_indices
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.crossplane import carried, slopes
 from inrcodec.tilecoder import TileSymbols
@@ -109,8 +109,7 @@ class Canvas:
         shape = (*mean.shape[:2], size, size)
         # |weights| <= 2**20 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
         samples = xp.matmul(xp.matmul(axes[0].T, starts.reshape(shape)), axes[0])
-        for phase in sorted(set(phases.tolist())):
-            chosen = np.flatnonzero(phases == phase)
+        for phase, chosen in by_value(phases):
             part = differences.reshape(shape)[chosen]
             samples[chosen] += xp.matmul(xp.matmul(axes[phase // 3].T, part), axes[phase % 3])
         half = 2.0 ** (2 * FEATURE_BITS - 1)

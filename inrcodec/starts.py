@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.cells import boundary_size
+from inrcodec.cells import boundary_size, by_value
 from inrcodec.color import FRACTION
 
 TURN = 1024
@@ -127,8 +127,7 @@ class StartNetwork:
         """Starts of one given mode per cell: (N, C, K). Equal to `starts` at that mode, for less work."""
         count = len(self.harmonics)
         result = xp.zeros((*features.shape[:-1], count), dtype=features.dtype, **_on(features, xp))
-        for mode in sorted(set(modes.tolist())):
-            chosen = np.flatnonzero(modes == mode)
+        for mode, chosen in by_value(modes):
             rows = slice(mode * count, (mode + 1) * count)
             result[chosen] = _affine(features[chosen], self.weight3[rows], self.bias3[rows])
         return self._in_samples(result, scale, xp)

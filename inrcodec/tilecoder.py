@@ -161,15 +161,22 @@ def _diagonal(size: int, d: int) -> tuple[IntArray, IntArray]:
 
 
 @lru_cache(maxsize=128)
-def _binned(size: int, d: int) -> tuple[IntArray, IntArray]:
-    """Frequency bins (n,) of a unit that an anti-diagonal falls into, and its shares (harmonics, n)."""
+def _bins(size: int, d: int) -> IntArray:
+    """Frequency bin of a unit that each harmonic of `_diagonal` falls into."""
     k, m = _diagonal(size, d)
     per = size // BINS
-    bins, place = np.unique((k // per) * (BINS + 1) + m // per, return_inverse=True)
-    share = np.zeros((len(k), len(bins)), np.int64)
-    # A bin gathers per**2 magnitudes of the cell, so that it ends at their mean in sixteenths.
-    share[np.arange(len(k)), place] = 16 // per**2
-    return bins, share
+    bins: IntArray = (k // per) * (BINS + 1) + m // per
+    return bins
+
+
+@lru_cache(maxsize=128)
+def _shares(size: int, d: int) -> tuple[IntArray, IntArray]:
+    """Different bins (n,) of an anti-diagonal, and what they gather of its magnitudes: (harmonics, n)."""
+    bins, place = np.unique(_bins(size, d), return_inverse=True)
+    shares = np.zeros((len(place), len(bins)), np.int64)
+    # A bin gathers so many magnitudes of the cell that it ends at their mean in sixteenths.
+    shares[np.arange(len(place)), place] = 16 // (size // BINS) ** 2
+    return bins, shares
 
 
 def extents_of(values: IntArray) -> IntArray:
@@ -362,9 +369,9 @@ def _code_diagonal(
     symbols = None if truth is None else truth[size][active[:, None], channel, k, m].ravel()
     coded = coder.code(network.tables, rows, symbols).reshape(len(active), len(k))
     part.values[channel][active[:, None], part.place(k, m)] = coded
-    bins, share = _binned(size, d)
+    bins, shares = _shares(size, d)
     own = part.near.own[active]
-    spectrum[own[:, :, None], bins] += (coded @ share)[:, None, :]
+    spectrum[own[:, :, None], bins] += (coded @ shares)[:, None, :]
 
 
 def _magnitude_features(
@@ -396,10 +403,9 @@ def _magnitude_features(
         features[35 + i] = log_magnitude(16 * value)
     # What is known of the same and the next frequency bins around.
     near = part.near.sides[active]
-    per = size // BINS
-    corner = (k // per) * (BINS + 1) + m // per
-    here = spectrum[near[..., None], corner].sum(2) // near.shape[2]
-    above = spectrum[near[..., None], corner + BINS + 1].sum(2) + spectrum[near[..., None], corner + 1].sum(2)
+    bins = _bins(size, d)
+    here = spectrum[near[..., None], bins].sum(2) // near.shape[2]
+    above = spectrum[near[..., None], bins + BINS + 1].sum(2) + spectrum[near[..., None], bins + 1].sum(2)
     above //= 2 * near.shape[2]
     features[7:11] = log_magnitude(here).swapaxes(0, 1)
     features[11:15] = log_magnitude(above).swapaxes(0, 1)

@@ -3,6 +3,7 @@
 import pytest
 import synthetic
 from skimage import data
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from inrcodec.codebook import load_codebook
 
@@ -19,6 +20,13 @@ def synthetic_path(tmp_path_factory):
 def synthetic_codebook(synthetic_path):
     """The synthetic codebook."""
     return load_codebook(synthetic_path)
+
+
+@pytest.fixture
+def blas_threads():
+    """Tells how many threads BLAS libraries take; two at first, wherever the tests run."""
+    with threadpool_limits(2, user_api="blas"):
+        yield lambda: {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from inrcodec.codebook import load_codebook
 from inrcodec.color import to_planes
 from inrcodec.contexts import ESCAPE
 from inrcodec.fit import fit_tile, open_loop, spectra
-from inrcodec.quantize import DEAD_ZONE_OFFSET, EXCHANGE, dead_zone, weight_cost
+from inrcodec.quantize import EXCHANGE, dead_zone, weight_cost
 from inrcodec.ratefit import PLAIN_BITS, Rate
 from inrcodec.reconstruct import reconstruct
 from inrcodec.starts import WEIGHT_MAX
@@ -125,7 +125,7 @@ def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
     weights[np.abs(np.abs(weights) % 1 - 0.64) < 1e-4] = 0.3  # too close to the threshold to tell
     rate = Rate.plain(partition, 3, 4)
     indices, cost = rate.of_cells(16, np.arange(8)).quantise(np.arange(8), slice(0, 3), weights)
-    assert np.array_equal(indices, dead_zone(weights, DEAD_ZONE_OFFSET))
+    assert np.array_equal(indices, dead_zone(weights, 0.36))
     bits = PLAIN_BITS * np.minimum(np.abs(indices), ESCAPE) + EXCHANGE * (weights - indices) ** 2
     assert np.allclose(cost, bits.sum((1, 2)), rtol=1e-4)
 

@@ -160,3 +160,8 @@ def test_the_shipped_network_does_not_depend_on_brightness():
     weight = load_codebook().restoration.weights[0]
     assert weight.shape[1] == INPUTS
     assert not weight[:, :SAMPLES].reshape(len(weight), 3, -1).sum(2).any()
+
+
+def test_blas_gets_its_threads_back(synthetic_codebook, blas_threads):
+    restored(synthetic_codebook.restoration, planes_of(PARTITION))
+    assert blas_threads() == {2}
