@@ -8,9 +8,9 @@ from inrcodec.errors import FormatError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"SINR"
-VERSION = 4
+VERSION = 5
 TILE = 1024
-"""Side of a tile in samples; tiles are coded independently of each other."""
+"""Side of a tile in samples; tiles are coded independently of each other, and restored together."""
 ENTROPY = ("rans", "zstd")
 SECTIONS = ("alpha", "icc", "exif")
 """Optional sections; section i is announced by bit i of the flags."""

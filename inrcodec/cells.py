@@ -21,6 +21,8 @@ SPLITS = 17
 """Ways to cut a block: 0 is one 32-sample cell; 1 + b has quadrant i cut into 8-sample cells if bit i of b
 is set, and one 16-sample cell otherwise. Quadrants are numbered in Z-order."""
 
+Box = tuple[int, int, int, int]
+"""A region in samples: top, left, bottom, right."""
 IntArray = npt.NDArray[np.int64]
 
 _QUADRANTS = ((0, 0), (0, 2), (2, 0), (2, 2))

@@ -18,7 +18,7 @@ from inrcodec.backend import find_device, processes
 from inrcodec.bitstream import Container, tile_grid, unpack
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
-from inrcodec.decoder import TileSource, render_region
+from inrcodec.decoder import mosaic_of, render_region
 from inrcodec.encoder import DEFAULT_QUALITY, Job, TileEncoder, psnr_target, search, size_target
 from inrcodec.errors import FormatError, InputError, LimitError
 from inrcodec.fit import DEFAULT_STEPS
@@ -143,9 +143,9 @@ def encode(
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
             sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
     coder = "rans" if entropy == "auto" else entropy
-    tiles = TileEncoder(book, steps, coder, where, measure=psnr is not None)
+    tiles = TileEncoder(book, steps, coder, where)
     with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
-        job = Job(colour, tiles, tile_map, sections)
+        job = Job(colour, tiles, tile_map, sections, measure=psnr is not None)
         if not given or quality is not None:
             return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
         if psnr is not None:
@@ -230,7 +230,7 @@ def _decode(
     channels = 1 if container.grey else 3
     result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
     with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
-        source = TileSource(container, book, where, tile_map)
+        source = mosaic_of(container, book, where, tile_map)
         render_region(source, region, result[:, :, :channels])
     if "alpha" in container.sections:
         result[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)

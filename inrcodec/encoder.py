@@ -1,7 +1,7 @@
 """Encoding a picture at one quantiser step, and the search for the step that meets a target."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +15,14 @@ from inrcodec.codebook import Codebook
 from inrcodec.color import to_pixels, to_planes
 from inrcodec.errors import EncodeError
 from inrcodec.fit import fit_tile
+from inrcodec.mosaic import Mosaic, Tile
 from inrcodec.pool import Map
 from inrcodec.quantize import STEP_MAX, STEP_MIN, step_of_quality
 from inrcodec.tilestream import write_tile
 
 DEFAULT_QUALITY = 50
+_ROWS_MEASURED = 128
+"""Rows of pixels that are compared at a time."""
 _SEARCH_FITS = 7
 """Fits that a target may take; it usually takes three or four."""
 
@@ -33,28 +36,21 @@ class TileEncoder:
         steps: fine-tuning steps.
         entropy: "rans" or "zstd".
         device: "cpu", or a torch device for the start networks.
-        measure: whether the error is wanted, for which the tile has to be restored.
     """
 
     codebook: Codebook
     steps: int
     entropy: str
     device: str
-    measure: bool
 
-    def run(self, step: int, pixels: npt.NDArray[np.uint8]) -> tuple[bytes, float]:
-        """The bytes of a tile (H, W, 1 or 3), and its sum of squared errors: nan unless `measure`."""
+    def run(self, step: int, pixels: npt.NDArray[np.uint8]) -> tuple[bytes, Tile]:
+        """The bytes of a tile (H, W, 1 or 3), and what a decoder makes of them."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
         xp = array_module(self.device)
         fit = fit_tile(to_planes(padded), step, self.codebook, self.steps, xp, self.device)
         data = write_tile(fit.symbols, step, self.codebook.entropy, self.entropy)
-        if not self.measure:
-            return data, math.nan
-        cells = fit.symbols.partition
-        planes = self.codebook.restoration.restore(fit.planes, cells.owner, cells.size, step)
-        decoded = to_pixels(planes[:, :height, :width])
-        return data, float(np.square(decoded.astype(np.int64) - pixels).sum())
+        return data, Tile.of(fit.planes, fit.symbols.partition)
 
 
 @dataclass(frozen=True)
@@ -66,28 +62,33 @@ class Job:
         tiles: how a tile is encoded.
         mapping: what encodes all of them.
         sections: optional sections of the file.
+        measure: whether the PSNR is wanted, for which the picture has to be restored.
     """
 
     colour: npt.NDArray[np.uint8]
     tiles: TileEncoder
     mapping: Map
     sections: dict[str, bytes]
+    measure: bool
 
     def run(self, step: int, progress: Callable[[float], None] | None) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR in dB; nan unless the tiles are measured."""
+        """The file at a quantiser step, and its PSNR in dB; nan unless `measure`."""
         height, width, channels = self.colour.shape
         rows, cols = tile_grid(width, height)
         parts = [
             self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
             for y, x in np.ndindex(rows, cols)
         ]
-        tiles = []
-        squares = 0.0
-        for data, squared in self.mapping(partial(self.tiles.run, step), parts):
-            tiles.append(data)
-            squares += squared
-            if progress:
-                progress(len(tiles) / len(parts))
+        coded: list[bytes] = []
+
+        def fitted() -> Iterator[Tile]:
+            for data, tile in self.mapping(partial(self.tiles.run, step), parts):
+                coded.append(data)
+                if progress:
+                    progress(len(coded) / len(parts))
+                yield tile
+
+        psnr = self._psnr(step, fitted())
         container = Container(
             width,
             height,
@@ -95,11 +96,29 @@ class Job:
             step,
             self.tiles.codebook.id,
             self.tiles.entropy,
-            tuple(tiles),
+            tuple(coded),
             self.sections,
         )
+        return pack(container), psnr
+
+    def _psnr(self, step: int, tiles: Iterator[Tile]) -> float:
+        """PSNR in dB of what a decoder makes of all tiles, in raster order; nan unless `measure`."""
+        if not self.measure:
+            for _ in tiles:
+                pass
+            return math.nan
+        height, width, _ = self.colour.shape
+        # From top to bottom, a mosaic needs its tiles in raster order.
+        network = self.tiles.codebook.restoration
+        mosaic = Mosaic((height, width), step, network, lambda _: tiles, self.mapping)
+        spans = [(top, min(top + _ROWS_MEASURED, height)) for top in range(0, height, _ROWS_MEASURED)]
+        squares = 0
+        regions = mosaic.regions([(top, 0, bottom, width) for top, bottom in spans])
+        for (top, bottom), planes in zip(spans, regions, strict=True):
+            error = to_pixels(planes).astype(np.int64) - self.colour[top:bottom]
+            squares += int(np.square(error).sum())
         mean = squares / self.colour.size
-        return pack(container), 10 * math.log10(255**2 / mean) if mean else math.inf
+        return 10 * math.log10(255**2 / mean) if mean else math.inf
 
 
 @dataclass(frozen=True)

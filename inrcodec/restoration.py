@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.cells import UNIT
+from inrcodec.cells import UNIT, Box
 from inrcodec.color import SAMPLE_MAX
 from inrcodec.contexts import log_step
 from inrcodec.cores import one_blas_thread, threads
@@ -37,8 +37,8 @@ TYPICAL_LOG_STEP = 40.0
 INPUT_BOUNDS = np.array([INPUT_MAX] * SAMPLES + [ONE] * (INPUTS - SAMPLES - 1) + [TYPICAL_LOG_STEP])
 """Largest magnitude of every input."""
 
-_STRIP_ROWS = 64
-"""Rows of positions that are restored at a time."""
+_PART = (64, 512)
+"""Rows and columns of positions that are restored at a time."""
 _WINDOW = 256
 """Positions of one matrix product; the inputs of all of them stay in the cache."""
 _OFFSETS = [(dy, dx) for dy in range(3) for dx in range(3)]
@@ -60,8 +60,8 @@ def inputs(
 
     Args:
         planes: (1 or 3, H, W) decoded integers; chroma of grey is zero.
-        owner: (H / 8, W / 8) cell of every unit.
-        size: (N,) sizes of the cells.
+        owner: (H / 8, W / 8) cell that covers every unit.
+        size: (H / 8, W / 8) its size.
         step: quantiser step in fixed-point units.
         rows, cols: (R,), (S,) positions, ascending; H / 2 by W / 2 of them are inside.
 
@@ -78,19 +78,19 @@ def inputs(
     blocks = scaled.reshape(len(planes), len(rows), FOLD, len(cols), FOLD).transpose(0, 2, 4, 1, 3)
     result[: len(planes) * FOLD**2] = blocks.reshape(-1, len(rows), len(cols))
 
-    def cell(down: int, right: int) -> IntArray:
+    def of_cells(values: IntArray, down: int = 0, right: int = 0) -> IntArray:
         unit_rows, unit_cols = (
             np.clip(index + shift, 0, units * (UNIT // FOLD) - 1) // (UNIT // FOLD)
             for index, shift, units in zip((rows, cols), (down, right), owner.shape, strict=True)
         )
-        found: IntArray = owner[unit_rows[:, None], unit_cols]
+        found: IntArray = values[unit_rows[:, None], unit_cols]
         return found
 
-    here = cell(0, 0)
+    here, sizes = of_cells(owner), of_cells(size)
     conditions = (
-        *(cell(down, right) != here for down, right in ((0, -1), (0, 1), (-1, 0), (1, 0))),
-        size[here] == 8,
-        size[here] == 32,
+        *(of_cells(owner, *shift) != here for shift in ((0, -1), (0, 1), (-1, 0), (1, 0))),
+        sizes == 8,
+        sizes == 32,
     )
     for number, condition in enumerate(conditions):
         result[SAMPLES + number] = ONE * condition
@@ -120,43 +120,63 @@ class RestorationNetwork:
 
     @property
     def reach(self) -> int:
-        """Positions to either side that a position's result depends on."""
+        """Positions to either side whose samples a position's result depends on."""
         return len(self.weights)
 
-    def restore(self, planes: FloatArray, owner: IntArray, size: IntArray, step: int) -> FloatArray:
-        """Restores the planes of a tile.
+    @property
+    def margin(self) -> int:
+        """Samples to either side that have to be known, cells included: one position more tells borders."""
+        return (self.reach + 1) * FOLD
+
+    def restore(
+        self,
+        planes: npt.NDArray[np.number],
+        owner: IntArray,
+        size: IntArray,
+        step: int,
+        box: Box | None = None,
+    ) -> Float32Array:
+        """Restores decoded planes, or a part of them.
 
         Args:
-            planes: (1 or 3, H, W) float64 integers of `reconstruct`; left as they are.
-            owner: (H / 8, W / 8) cell of every unit.
-            size: (N,) sizes of the cells.
+            planes: (1 or 3, H, W) integers of `reconstruct`; left as they are.
+            owner: (H / 8, W / 8) cell that covers every unit.
+            size: (H / 8, W / 8) its size.
             step: quantiser step in fixed-point units.
+            box: the part, in samples, multiples of FOLD; all of it by default.
 
         Returns:
-            New planes, float64 integers within SAMPLE_MAX.
+            (1 or 3, bottom - top, right - left) integers within SAMPLE_MAX.
         """
-        result = np.empty_like(planes)
-        positions = planes.shape[1] // FOLD
+        _, height, width = planes.shape
+        top, left, bottom, right = box or (0, 0, height, width)
+        result = np.empty((len(planes), bottom - top, right - left), np.float32)
 
-        def restore_strip(begin: int) -> None:
-            end = min(begin + _STRIP_ROWS, positions)
-            rows = slice(begin * FOLD, end * FOLD)
-            correction = self._correction(planes, owner, size, step, begin, end)
-            np.clip(planes[:, rows] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=result[:, rows])
+        def restore_part(part: Box) -> None:
+            y0, x0, y1, x1 = part
+            correction = self._correction(planes, owner, size, step, part)
+            place = result[:, y0 - top : y1 - top, x0 - left : x1 - left]
+            np.clip(planes[:, y0:y1, x0:x1] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=place)
 
-        # Strips share the cores; BLAS threads on top of them would double the time.
+        high, wide = (positions * FOLD for positions in _PART)
+        parts = [
+            (y, x, min(y + high, bottom), min(x + wide, right))
+            for y in range(top, bottom, high)
+            for x in range(left, right, wide)
+        ]
+        # Parts share the cores; BLAS threads on top of them would double the time.
         with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(restore_strip, range(0, positions, _STRIP_ROWS)))
+            list(pool.map(restore_part, parts))
         return result
 
     def _correction(
-        self, planes: FloatArray, owner: IntArray, size: IntArray, step: int, begin: int, end: int
+        self, planes: npt.NDArray[np.number], owner: IntArray, size: IntArray, step: int, part: Box
     ) -> FloatArray:
-        """What to add to the samples of some rows of positions: (1 or 3, (end - begin) * FOLD, W)."""
-        channels, _, width = planes.shape
-        height, width = end - begin, width // FOLD
-        rows = np.arange(begin - self.reach, end + self.reach)
-        cols = np.arange(-self.reach, width + self.reach)
+        """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
+        top, left, bottom, right = (side // FOLD for side in part)
+        channels, height, width = len(planes), bottom - top, right - left
+        rows = np.arange(top - self.reach, bottom + self.reach)
+        cols = np.arange(left - self.reach, right + self.reach)
         x = inputs(planes, owner, size, step, rows, cols).reshape(INPUTS, -1)
         *hidden, last = zip(self.weights, self.biases, self.shifts, strict=True)
         for weight, bias, shift in hidden:

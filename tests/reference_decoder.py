@@ -82,7 +82,7 @@ def decode(data, codebook_data):
     body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
-    assert file.take(5) == b"SINR\x04", "magic or version"
+    assert file.take(5) == b"SINR\x05", "magic or version"
     flags = file.take(1)[0]
     assert flags < 32, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
@@ -95,16 +95,19 @@ def decode(data, codebook_data):
     read_tile = read_zstd_tile if flags >> 3 & 1 else read_rans_tile
 
     # Section 2
-    pixels = np.zeros((height, width, planes), np.uint8)
+    samples = np.zeros((planes, -(-height // 32) * 32, -(-width // 32) * 32), np.int64)
+    cell_at = {}
     tile_rows, tile_cols = -(-height // 1024), -(-width // 1024)
     for number in range(tile_rows * tile_cols):
         top, left = number // tile_cols * 1024, number % tile_cols * 1024
         h, w = min(1024, height - top), min(1024, width - left)
         tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
         cells, values = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
-        samples = reconstruct(cells, values, planes, q, codebook)
-        samples = restore(samples, cells, q, codebook)
-        pixels[top : top + h, left : left + w] = to_pixels(samples)[:h, :w]
+        tile_samples = reconstruct(cells, values, planes, q, codebook)
+        _, padded_h, padded_w = tile_samples.shape
+        samples[:, top : top + padded_h, left : left + padded_w] = tile_samples
+        cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
+    pixels = to_pixels(restore(samples, cell_at, q, codebook))[:height, :width]
     alpha = sections.pop("alpha", None)
     if alpha is not None:
         difference = np.frombuffer(alpha, np.uint8).reshape(height, width)
@@ -563,12 +566,12 @@ def start_of(codebook, cell, b, q, count):
 # ---- Section 9: restoration ------------------------------------------------------------------------------
 
 
-def restore(samples, cells, q, codebook):
+def restore(samples, cell_at, q, codebook):
     """Samples (planes, rows, columns) with the corrections of the restoration network."""
     _, height, width = samples.shape
     layers = len(codebook["restoration.shifts"])
     x = {
-        (r, c): restoration_inputs(samples, cells, q, r, c)
+        (r, c): restoration_inputs(samples, cell_at, q, r, c)
         for r in range(-layers, height // 2 + layers)
         for c in range(-layers, width // 2 + layers)
     }
@@ -593,7 +596,7 @@ def restore(samples, cells, q, codebook):
     return result
 
 
-def restoration_inputs(samples, cells, q, r, c):
+def restoration_inputs(samples, cell_at, q, r, c):
     planes, height, width = samples.shape
     x = np.zeros(19, np.int64)
     for plane, i, j in np.ndindex(planes, 2, 2):
@@ -601,7 +604,7 @@ def restoration_inputs(samples, cells, q, r, c):
         x[4 * plane + 2 * i + j] = clip((32 * sample + q) // (2 * q), -1023, 1023)
 
     def cell(row, column):
-        return cells.at[clip(row, 0, height // 2 - 1) // 4, clip(column, 0, width // 2 - 1) // 4]
+        return cell_at[clip(row, 0, height // 2 - 1) // 4, clip(column, 0, width // 2 - 1) // 4]
 
     here = cell(r, c)
     neighbours = cell(r, c - 1), cell(r, c + 1), cell(r - 1, c), cell(r + 1, c)

@@ -32,11 +32,12 @@ def planes_of(partition, channels=3, largest=3000):
 
 
 def restored(network, planes, partition=PARTITION, step=STEP):
-    return network.restore(planes, partition.owner, partition.size, step)
+    return network.restore(planes, partition.owner, partition.size[partition.owner], step)
 
 
 def inputs_of(planes, rows, cols, partition=PARTITION, step=STEP):
-    return inputs(planes, partition.owner, partition.size, step, np.array(rows), np.array(cols))
+    owner = partition.owner
+    return inputs(planes, owner, partition.size[owner], step, np.array(rows), np.array(cols))
 
 
 def test_the_identity_changes_nothing():

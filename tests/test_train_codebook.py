@@ -208,12 +208,13 @@ def test_integers_follow_the_restoration_network_that_was_trained():
     decoded = np.rint(rng.normal(0, 300, (3, 64, 64)))
     step, reach = 320, 3
     positions = np.arange(-reach, 32 + reach)
-    x = inputs(decoded, partition.owner, partition.size, step, positions, positions)
+    owner, size = partition.owner, partition.size[partition.owner]
+    x = inputs(decoded, owner, size, step, positions, positions)
     x = torch.from_numpy(x.astype(np.float64) / 16)[None]
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         x = torch.nn.functional.conv2d(x, torch.from_numpy(weight), torch.from_numpy(bias))
         x = x.clamp(0, 1) if number < 2 else torch.nn.functional.pixel_shuffle(x, 2)
-    result = network.restore(decoded, partition.owner, partition.size, step)
+    result = network.restore(decoded, owner, size, step)
     assert x.std() > 0.2
     assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
 
@@ -221,11 +222,12 @@ def test_integers_follow_the_restoration_network_that_was_trained():
 def test_photos_are_turned_with_their_cells():
     owner = np.arange(8 * 12).reshape(8, 12)
     planes = np.kron(owner, np.ones((3, 8, 8))).astype(np.int16)
-    example = _Example(planes, planes, owner, np.full(96, 8), 160)
+    example = _Example(planes, planes, owner, 5 * owner, 160)
     turned = [example.turned(way) for way in range(8)]
     assert len({t.owner.tobytes() for t in turned}) == 8
     for t in turned:
         assert np.array_equal(t.decoded[2, ::8, ::8], t.owner)
+        assert np.array_equal(t.size, 5 * t.owner)
         assert np.array_equal(t.original, t.decoded)
 
 
@@ -233,7 +235,8 @@ def test_crops_show_what_is_to_be_restored():
     """An original of twice the decoded samples: the error is what the network sees, less the mean."""
     partition = Partition.from_splits(np.array([[0, 16, 3], [5, 1, 0]]))
     decoded = np.random.default_rng(1).integers(-999, 999, (3, 64, 96)).astype(np.int16)
-    example = _Example(2 * decoded, decoded, partition.owner, partition.size, 160)
+    owner = partition.owner
+    example = _Example(2 * decoded, decoded, owner, partition.size[owner], 160)
     options = Options("", (4, 4), 1, crop=16)
     task = RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
     x, target, scale = task._crop(np.random.default_rng(2))

@@ -86,7 +86,7 @@ class _Example:
     def of(cls, photo: FittedPhoto) -> _Example:
         cells = photo.fit.symbols.partition
         original, decoded = (np.rint(p).astype(np.int16) for p in (photo.original, photo.fit.planes))
-        return cls(original, decoded, cells.owner, cells.size, photo.step)
+        return cls(original, decoded, cells.owner, cells.size[cells.owner], photo.step)
 
     def squared_error(self) -> float:
         """Mean over all samples, in squared quantiser steps."""
@@ -100,7 +100,8 @@ class _Example:
             array = array[..., ::-1] if way & 2 else array
             return array.swapaxes(-1, -2) if way & 4 else array
 
-        return _Example(turn(self.original), turn(self.decoded), turn(self.owner), self.size, self.step)
+        owner, size = turn(self.owner), turn(self.size)
+        return _Example(turn(self.original), turn(self.decoded), owner, size, self.step)
 
 
 class RestorationTask:
@@ -210,9 +211,10 @@ class RestorationTask:
         network = self._network(params)
         gains = []
         for example in self.validation:
-            decoded = example.decoded.astype(np.float64)
-            restored = network.restore(decoded, example.owner, example.size, example.step)
-            before, after = (np.square(example.original - p).mean() for p in (decoded, restored))
+            restored = network.restore(example.decoded, example.owner, example.size, example.step)
+            before, after = (
+                np.square(example.original.astype(np.float64) - p).mean() for p in (example.decoded, restored)
+            )
             gains.append(10 * math.log10(before / after))
         return {"gain_db": float(np.mean(gains)) if gains else math.nan}
 
