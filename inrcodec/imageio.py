@@ -196,7 +196,7 @@ def write_picture(picture: Picture, target: str | Path | BinaryIO, file_format: 
     if channels in (2, 4) and not writer.alpha:
         raise EncodeError(f"{writer.name} cannot hold an alpha channel; choose png, webp or tiff")
     pixels = picture.pixels[:, :, 0] if channels == 1 else picture.pixels
-    im = Image.fromarray(np.ascontiguousarray(pixels), CHANNEL_MODES[channels])
+    im = Image.fromarray(np.ascontiguousarray(pixels))
     options = dict(writer.options)
     if picture.icc:
         options["icc_profile"] = picture.icc
