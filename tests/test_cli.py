@@ -18,6 +18,8 @@ import inrcodec
 from inrcodec import codec, metatrain
 from inrcodec.bench.metrics import psnr
 from inrcodec.cli import cli
+from inrcodec.encoder import DEFAULT_QUALITY
+from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.imageio import Picture, read_picture, write_picture
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -86,6 +88,13 @@ def modules_after(*arguments):
     )
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return set(subprocess.run(command, check=True, capture_output=True, text=True).stderr.split())
+
+
+def test_help_tells_the_defaults_that_it_does_not_import():
+    """Of what numpy would have to be loaded for."""
+    text = " ".join(run("encode", "--help").output.split())
+    assert f"hardly pay. [default: {DEFAULT_STEPS}]" in text
+    assert f"may be given. [default: {DEFAULT_QUALITY}]" in text
 
 
 def test_help_loads_no_numpy():

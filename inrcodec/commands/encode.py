@@ -55,7 +55,7 @@ _PROGRESS_STEPS = 1000
     "--steps",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Fine-tuning steps: more take longer and save bytes.  [default: a few]",
+    help="Fine-tuning steps: none is fastest, more than one hardly pay.  [default: 1]",
 )
 @codebook_option
 @click.option(
