@@ -39,9 +39,8 @@ INPUT_BOUNDS = np.array([INPUT_MAX] * SAMPLES + [ONE] * (INPUTS - SAMPLES - 1) +
 
 _PART = (64, 512)
 """Rows and columns of positions that are restored at a time."""
-_WINDOW = 256
-"""Positions of one matrix product; the inputs of all of them stay in the cache."""
-_OFFSETS = [(dy, dx) for dy in range(3) for dx in range(3)]
+_WINDOW = 512
+"""Positions of one matrix product; its operands stay in the cache."""
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
@@ -215,15 +214,17 @@ def _convolve(x: Float32Array, weight: Float32Array, bias: Float32Array, width: 
     Returns:
         (out, n - 2 width - 2).
     """
-    matrix = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).reshape(len(weight), -1)
-    starts = [dy * width + dx for dy, dx in _OFFSETS]
-    count = x.shape[1] - starts[-1]
+    # One matrix per column of the kernel; three rows that lie below each other share a product.
+    matrices = np.ascontiguousarray(weight.transpose(3, 0, 2, 1)).reshape(3, len(weight), -1)
+    count = x.shape[1] - 2 * width - 2
     result = np.empty((len(weight), count), np.float32)
-    window = np.empty((len(starts) * len(x), _WINDOW), np.float32)
+    rows = np.empty((3 * len(x), _WINDOW + 2), np.float32)
+    total, product = np.empty((2, len(weight), _WINDOW), np.float32)
     for begin in range(0, count, _WINDOW):
         n = min(_WINDOW, count - begin)
-        part = window[:, :n]
-        np.concatenate([x[:, begin + s : begin + s + n] for s in starts], out=part)
-        result[:, begin : begin + n] = matrix @ part
-    result += bias[:, None]
+        np.concatenate([x[:, begin + dy * width :][:, : n + 2] for dy in range(3)], out=rows[:, : n + 2])
+        np.matmul(matrices[0], rows[:, :n], out=total[:, :n])
+        for dx in (1, 2):
+            total[:, :n] += np.matmul(matrices[dx], rows[:, dx : dx + n], out=product[:, :n])
+        np.add(total[:, :n], bias[:, None], out=result[:, begin : begin + n])
     return result
