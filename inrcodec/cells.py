@@ -73,6 +73,7 @@ class Partition:
         owner: (unit rows, unit columns) int64, index of the cell that covers a unit.
         corner: (N,) bool, whether the samples above right of the cell are coded before it.
         level: (N,) int64, 0 for cells that depend on nothing, else 1 + the highest level looked at.
+        seen: N sets, which cells each looks at.
     """
 
     splits: IntArray
@@ -82,6 +83,7 @@ class Partition:
     owner: IntArray
     corner: npt.NDArray[np.bool_]
     level: IntArray
+    seen: list[set[int]]
 
     @classmethod
     def from_splits(cls, splits: IntArray) -> "Partition":
@@ -96,7 +98,7 @@ class Partition:
                     size.append(s)
                     row.append(4 * by + y)
                     col.append(4 * bx + x)
-        owner, corner, level = _dependencies(size, row, col, 4 * block_rows, 4 * block_cols)
+        owner, corner, level, seen = _dependencies(size, row, col, 4 * block_rows, 4 * block_cols)
         return cls(
             splits,
             np.array(size, np.int64),
@@ -105,18 +107,55 @@ class Partition:
             owner,
             corner,
             level,
+            seen,
         )
 
     def groups(self) -> list[Group]:
-        """All cells in groups, in an order that respects dependence."""
-        place = np.zeros(len(self.size), np.int64)
-        for size in SIZES:
-            cells = self.of_size(size)
-            place[cells] = np.arange(len(cells))
+        """All cells by level and size, in an order that respects dependence: that of coding them."""
+        place = self._places()
         key = self.level * len(SIZES) + np.searchsorted(SIZES, self.size)
         order = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[order])) + 1
         return [Group(int(self.size[cells[0]]), cells, place[cells]) for cells in np.split(order, cuts)]
+
+    def fewer_groups(self) -> list[Group]:
+        """All cells in fewer groups, for whoever may choose the order as long as it respects dependence.
+
+        List scheduling by critical path (Hu, Operations Research 1961): of the cells that wait for none, the
+        one at the head of the longest chain is next, and all of its size with it.
+        """
+        waiting: list[list[int]] = [[] for _ in self.seen]
+        chain = [1] * len(self.seen)
+        for cell in range(len(self.seen) - 1, -1, -1):
+            for other in self.seen[cell]:
+                waiting[other].append(cell)
+                chain[other] = max(chain[other], 1 + chain[cell])
+        missing = [len(seen) for seen in self.seen]
+        size, place = self.size.tolist(), self._places()
+        ready: dict[int, list[int]] = {s: [] for s in SIZES}
+        for cell, count in enumerate(missing):
+            if not count:
+                ready[size[cell]].append(cell)
+        groups = []
+        while any(ready.values()):
+            chosen = max(SIZES, key=lambda s: max((chain[cell] for cell in ready[s]), default=0))
+            found, ready[chosen] = ready[chosen], []
+            cells = np.array(found)
+            groups.append(Group(chosen, cells, place[cells]))
+            for cell in found:
+                for other in waiting[cell]:
+                    missing[other] -= 1
+                    if not missing[other]:
+                        ready[size[other]].append(other)
+        return groups
+
+    def _places(self) -> IntArray:
+        """(N,) position of every cell among those of its size."""
+        place = np.zeros(len(self.size), np.int64)
+        for size in SIZES:
+            cells = self.of_size(size)
+            place[cells] = np.arange(len(cells))
+        return place
 
     def of_size(self, size: int) -> IntArray:
         """Indices of the cells of one size, in coding order."""
@@ -132,12 +171,13 @@ def by_value(values: IntArray) -> Iterator[tuple[int, IntArray]]:
 
 def _dependencies(
     size: list[int], row: list[int], col: list[int], rows: int, cols: int
-) -> tuple[IntArray, npt.NDArray[np.bool_], IntArray]:
-    """Owner of every unit, availability of the samples above right, and the level of every cell."""
+) -> tuple[IntArray, npt.NDArray[np.bool_], IntArray, list[set[int]]]:
+    """Owner of every unit; for every cell, whether it sees above right, its level, and what it looks at."""
     # One unit of margin on every side saves bounds checks; it reads as "coded before, level -1".
     owner = [[-1] * (cols + 6) for _ in range(rows + 2)]
     levels = [-1] * (len(size) + 1)
     corner = np.zeros(len(size), np.bool_)
+    seen = []
     for i, (s, y, x) in enumerate(zip(size, row, col, strict=True)):
         k = s // UNIT
         above = owner[y]
@@ -147,10 +187,11 @@ def _dependencies(
             reach = above[x : x + 2 * k + 1]
         reach = reach + [owner[y + 1 + j][x] for j in range(k)]
         levels[i] = 1 + max(levels[j] for j in reach)
+        seen.append(set(reach) - {-1})
         for j in range(k):
             owner[y + 1 + j][x + 1 : x + 1 + k] = [i] * k
     grid = np.array(owner, np.int64)[1 : rows + 1, 1 : cols + 1]
-    return grid, corner, np.array(levels[:-1], np.int64)
+    return grid, corner, np.array(levels[:-1], np.int64), seen
 
 
 def boundary_size(size: int) -> int:

@@ -144,7 +144,7 @@ def _closed_loop(
     canvas = Canvas(partition, channels)
     modes, phases = np.zeros((2, len(partition.size)), np.int64)
     values = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
-    for size, cells, place in partition.groups():
+    for size, cells, place in partition.fewer_groups():
         boundary = canvas.boundary(place, size)
         start = starter.exact(size, boundary, step)
         slope = slopes(boundary, start.mean, step)

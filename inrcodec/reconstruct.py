@@ -145,7 +145,7 @@ def reconstruct(
     for size, values in symbols.values.items():
         weights = (values * step).reshape(len(values), channels, size * size).astype(np.float64)
         scaled[size] = weights if xp is np else xp.as_tensor(weights, device=device)
-    for size, cells, place in partition.groups():
+    for size, cells, place in partition.fewer_groups():
         network = networks[size]
         boundary = canvas.boundary(place, size)
         mean, scale, features = network.look(boundary, step, xp)

@@ -65,19 +65,25 @@ def test_cells_look_only_at_cells_coded_before(splits):
             assert partition.level[cell] > max(partition.level[list(seen)])
 
 
+@pytest.mark.parametrize("grouped", [Partition.groups, Partition.fewer_groups])
 @settings(max_examples=30, deadline=None)
-@given(splits_of_tiles)
-def test_groups_respect_dependence(splits):
+@given(splits=splits_of_tiles)
+def test_groups_respect_dependence(grouped, splits):
     partition = Partition.from_splits(splits)
     done = set()
     seen_by = {cell: seen for size in SIZES for cell, _, seen in looked_at(partition, size)}
-    for size, cells, place in partition.groups():
+    for size, cells, place in grouped(partition):
         assert np.array_equal(partition.of_size(size)[place], cells)
         assert (partition.size[cells] == size).all()
         assert all(seen_by[cell] <= done for cell in cells.tolist())
         assert not done & set(cells.tolist())
         done |= set(cells.tolist())
     assert done == set(range(len(partition.size)))
+
+
+def test_waiting_for_others_of_a_size_saves_groups():
+    partition = Partition.from_splits(np.random.default_rng(0).integers(0, SPLITS, (12, 12)))
+    assert len(partition.fewer_groups()) < 0.85 * len(partition.groups())
 
 
 def test_blocks_are_coded_in_raster_order_and_cells_in_z_order():
