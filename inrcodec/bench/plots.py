@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from inrcodec.bench.anchors import Anchor
+from inrcodec.bench.markers import SHAPES
 from inrcodec.bench.summary import Summary, mean_curve
 from inrcodec.bench.svgplot import apart
 
 # The light theme of the report, in the same order.
 COLOURS = ("#0b62d6", "#c2410c", "#15803d", "#a21caf", "#8a6d00", "#0e7490", "#be123c", "#525a66")
-_MARKERS = "os^Dv_p|"
 
 
 def write_plots(summary: Summary, anchors: Sequence[Anchor], out: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def write_plots(summary: Summary, anchors: Sequence[Anchor], out: Path) -> list[
         axes.plot(
             *curves[index],
             color=COLOURS[index % len(COLOURS)],
-            marker=_MARKERS[index % len(_MARKERS)],
+            marker=[(x, -y) for x, y in SHAPES[index % len(SHAPES)]] or "o",
             markersize=5,
             linewidth=2.2 if index == 0 else 1.5,
             label=codec.name,
