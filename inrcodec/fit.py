@@ -119,10 +119,10 @@ def fit_tile(
     partition = Partition.from_splits(choose_splits(planes, step, starter))
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
     rate = Rate.plain(partition, len(planes), codebook.starts[UNIT].modes)
-    fit = _closed_loop(partition, spectrum, step, starter, rate, 1)
-    for _ in range(steps):
+    fit = _closed_loop(partition, spectrum, step, starter, rate, 1, hide=not steps)
+    for left in range(steps - 1, -1, -1):
         rate = Rate.of(fit.symbols, step, codebook.entropy)
-        fit = _closed_loop(partition, spectrum, step, starter, rate, TRIALS)
+        fit = _closed_loop(partition, spectrum, step, starter, rate, TRIALS, hide=not left)
     return fit
 
 
@@ -133,12 +133,15 @@ def _closed_loop(
     starter: Starter,
     rate: Rate,
     trials: int,
+    *,
+    hide: bool,
 ) -> Fit:
     """One pass over all cells, each seeing its neighbours as the decoder will.
 
     Args:
         rate: how weights are quantised, and what they cost.
         trials: modes, and phases, per cell that are tried with it.
+        hide: whether indices are moved to hide signs; what only says something of the rate does without.
     """
     channels = next(iter(spectrum.values())).shape[1]
     canvas = Canvas(partition, channels)
@@ -151,7 +154,7 @@ def _closed_loop(
         chooser = Chooser(rate.of_cells(size, place), start, spectrum[size][place], slope)
         best = chooser.best(trials)
         modes[cells], phases[cells] = best.modes, best.phases
-        symbols = chooser.with_hidden_signs(best)
+        symbols = chooser.with_hidden_signs(best) if hide else best.indices.astype(np.int64)
         weights = symbols.astype(np.float64) * step
         weights += carried(slope, weights[:, :1])
         starts = np.zeros_like(weights)
