@@ -44,7 +44,7 @@ class TileEncoder:
     device: str
 
     def run(self, step: int, pixels: npt.NDArray[np.uint8]) -> tuple[bytes, Tile]:
-        """The bytes of a tile (H, W, 1 or 3), and what a decoder makes of them."""
+        """The bytes of a tile (H, W, 1 or 3), and what a decoder makes of them before it restores."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
         xp = array_module(self.device)
@@ -60,7 +60,7 @@ class Job:
     Attributes:
         colour: (H, W, 1 or 3) uint8.
         tiles: how a tile is encoded.
-        mapping: what encodes all of them.
+        mapping: what encodes, and restores, all of them.
         sections: optional sections of the file.
         measure: whether the PSNR is wanted, for which the picture has to be restored.
     """
@@ -102,7 +102,7 @@ class Job:
         return pack(container), psnr
 
     def _psnr(self, step: int, tiles: Iterator[Tile]) -> float:
-        """PSNR in dB of what a decoder makes of all tiles, in raster order; nan unless `measure`."""
+        """PSNR in dB of the restored picture, given its tiles in raster order; nan unless `measure`."""
         if not self.measure:
             for _ in tiles:
                 pass
