@@ -12,7 +12,8 @@ from inrcodec.backend import array_module
 from inrcodec.bitstream import TILE, Container, pack, tile_grid
 from inrcodec.cells import BLOCK
 from inrcodec.codebook import Codebook
-from inrcodec.color import to_pixels, to_planes
+from inrcodec.color import to_planes
+from inrcodec.decoder import render_region
 from inrcodec.errors import EncodeError
 from inrcodec.fit import fit_tile
 from inrcodec.mosaic import Mosaic, Tile
@@ -21,8 +22,6 @@ from inrcodec.quantize import STEP_MAX, STEP_MIN, step_of_quality
 from inrcodec.tilestream import write_tile
 
 DEFAULT_QUALITY = 50
-_ROWS_MEASURED = 128
-"""Rows of pixels that are compared at a time."""
 _SEARCH_FITS = 7
 """Fits that a target may take; it usually takes three or four."""
 
@@ -108,15 +107,13 @@ class Job:
                 pass
             return math.nan
         height, width, _ = self.colour.shape
-        # From top to bottom, a mosaic needs its tiles in raster order.
         network = self.tiles.codebook.restoration
+        # Rendered from top to bottom, a mosaic needs its tiles in raster order.
         mosaic = Mosaic((height, width), step, network, lambda _: tiles, self.mapping)
-        spans = [(top, min(top + _ROWS_MEASURED, height)) for top in range(0, height, _ROWS_MEASURED)]
-        squares = 0
-        regions = mosaic.regions([(top, 0, bottom, width) for top, bottom in spans])
-        for (top, bottom), planes in zip(spans, regions, strict=True):
-            error = to_pixels(planes).astype(np.int64) - self.colour[top:bottom]
-            squares += int(np.square(error).sum())
+        decoded = np.empty_like(self.colour)
+        render_region(mosaic, (0, 0, width, height), decoded)
+        rows = zip(decoded, self.colour, strict=True)
+        squares = sum(int(np.square(row.astype(np.int64) - original).sum()) for row, original in rows)
         mean = squares / self.colour.size
         return 10 * math.log10(255**2 / mean) if mean else math.inf
 

@@ -120,7 +120,7 @@ def fit_tile(
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
     rate = Rate.plain(partition, len(planes), codebook.starts[UNIT].modes)
     fit = _closed_loop(partition, spectrum, step, starter, rate, 1, hide=not steps)
-    for left in range(steps - 1, -1, -1):
+    for left in reversed(range(steps)):
         rate = Rate.of(fit.symbols, step, codebook.entropy)
         fit = _closed_loop(partition, spectrum, step, starter, rate, TRIALS, hide=not left)
     return fit
