@@ -105,8 +105,10 @@ class StartNetwork:
         Returns:
             (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, at least 1.
         """
-        n = boundary.shape[-1]
-        mean = xp.floor((boundary.sum(-1) + n // 2) / n)[..., None]
+        total = boundary.sum(-1)
+        # An array, not a number: torch on CUDA multiplies by the reciprocal of a number, which is not exact.
+        n = xp.full_like(total, boundary.shape[-1])
+        mean = xp.floor((total + boundary.shape[-1] // 2) / n)[..., None]
         deviation = xp.floor(xp.abs(boundary - mean).sum(-1) / n)[..., None]
         return mean, deviation + max(1, step // 16)
 

@@ -68,6 +68,51 @@ def test_numpy_and_torch_agree_bit_for_bit_with_any_number_of_threads(synthetic_
         torch.set_num_threads(threads)
 
 
+class ReciprocalDivision(torch.overrides.TorchFunctionMode):
+    """Divides by a number as torch does on CUDA: by multiplying with its reciprocal.
+
+    Attributes:
+        inexact: the numbers divided by that are no powers of two.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.inexact = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        divisions = (torch.Tensor.__truediv__, torch.Tensor.div, torch.div, torch.true_divide)
+        if function in divisions and not isinstance(args[1], torch.Tensor):
+            if math.frexp(args[1])[0] != 0.5:
+                self.inexact.append(args[1])
+            return torch.mul(args[0], 1 / args[1])
+        return function(*args, **(kwargs or {}))
+
+
+def test_division_by_a_number_is_not_exact_on_every_device():
+    total = torch.arange(1, 1000, dtype=torch.float64) * 196
+    with ReciprocalDivision() as division:
+        assert torch.equal(torch.floor(total / 4), torch.floor(total * 0.25))
+        assert not division.inexact
+        assert not torch.equal(torch.floor(total / 196), torch.floor(total / torch.full_like(total, 196)))
+    assert division.inexact == [196]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_torch_starts_divide_by_no_number_but_powers_of_two(synthetic_codebook, size):
+    network = synthetic_codebook.starts[size]
+    # Deviations that are whole numbers, where the least error shows.
+    samples = np.arange(3000.0).reshape(1000, 3, 1) * (-1) ** np.arange(boundary_size(size))
+    mean, scale, features = network.look(samples, STEP)
+    with ReciprocalDivision() as division:
+        twin = network.to(torch, "cpu")
+        found = twin.look(torch.from_numpy(samples), STEP, torch)
+        starts = twin.starts(found[2], found[1], torch)
+    assert division.inexact == []
+    for theirs, ours in zip(found, (mean, scale, features), strict=True):
+        assert np.array_equal(theirs.numpy(), ours)
+    assert np.array_equal(starts.numpy(), network.starts(features, scale))
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("xp", [np, torch])
 def test_mode_starts_are_the_starts_of_that_mode(synthetic_codebook, size, xp):
