@@ -4,7 +4,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from inrcodec.errors import FormatError, LimitError
+from inrcodec.errors import FormatError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"SINR"
@@ -137,8 +137,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
     step = reader.varint(1 << 13)
     if not width or not height or not step:
         raise FormatError("the file declares an empty picture or a quantiser step of zero")
-    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
-        raise LimitError(f"a picture of {width} x {height} pixels exceeds the limit")
+    limits.check(width, height)
     sections = {
         name: reader.take(reader.varint(reader.left)) for i, name in enumerate(SECTIONS) if flags >> i & 1
     }

@@ -20,7 +20,7 @@ from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.color import FRACTION
 from inrcodec.decoder import mosaic_of, render_region
 from inrcodec.encoder import DEFAULT_QUALITY, Job, TileEncoder, psnr_target, search, size_target
-from inrcodec.errors import FormatError, InputError, LimitError
+from inrcodec.errors import FormatError, InputError
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 from inrcodec.pool import mapping
@@ -131,8 +131,7 @@ def encode(
     book = load_codebook(codebook)
     where = find_device(device)
     height, width, channels = pixels.shape
-    if max(height, width) > DEFAULT_LIMITS.max_side or height * width > DEFAULT_LIMITS.max_pixels:
-        raise LimitError(f"a picture of {width} x {height} pixels exceeds the limit")
+    DEFAULT_LIMITS.check(width, height)
     colour = pixels[:, :, : 1 if channels < 3 else 3]
     sections = {}
     if channels in (2, 4):
@@ -221,8 +220,7 @@ def _decode(
         size = max(1, round(width * scale)), max(1, round(height * scale))
     if min(size) < 1:
         raise ValueError("the size must be at least 1 x 1")
-    if size[0] * size[1] > limits.max_pixels or max(size) > limits.max_side:
-        raise LimitError(f"rendering {size[0]} x {size[1]} pixels exceeds the limit")
+    limits.check(*size)
     book = find_codebook(container.codebook) if codebook is None else load_codebook(codebook)
     if book.id != container.codebook:
         raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")

@@ -148,12 +148,7 @@ def from_pil(im: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Picture:
         InputError: a mode or stored depth that 8 bits cannot hold.
         LimitError: larger than `limits` allow.
     """
-    width, height = im.size
-    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
-        raise LimitError(
-            f"an image of {width} x {height} pixels exceeds the limit of {limits.max_pixels} pixels "
-            f"and {limits.max_side} pixels per side"
-        )
+    limits.check(*im.size)
     check_depth(im)
     im.load()
     # TIFF is turned by Pillow on load, everything else here; either way the mark must not survive.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from inrcodec.errors import LimitError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -16,6 +18,18 @@ class Limits:
     max_pixels: int = 2**28
     max_side: int = 65535
     max_metadata_bytes: int = 2**22
+
+    def check(self, width: int, height: int) -> None:
+        """Refuse a picture that is too large, stored or rendered.
+
+        Raises:
+            LimitError: it has more pixels, or a longer side, than these limits allow.
+        """
+        if width * height > self.max_pixels or max(width, height) > self.max_side:
+            raise LimitError(
+                f"a picture of {width} x {height} pixels exceeds the limit of {self.max_pixels} pixels "
+                f"and {self.max_side} pixels per side"
+            )
 
 
 DEFAULT_LIMITS = Limits()

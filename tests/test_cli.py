@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageCms
+from synthetic import tile_symbols
 
 import inrcodec
 from inrcodec import codec, metatrain
 from inrcodec.bench.metrics import psnr
+from inrcodec.bitstream import Container, pack, tile_grid
 from inrcodec.cli import cli
 from inrcodec.encoder import DEFAULT_QUALITY
 from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.imageio import Picture, read_picture, write_picture
+from inrcodec.tilestream import write_tile
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 # A profile that is not dropped as being sRGB: red and green exchanged.
@@ -398,6 +401,22 @@ def test_max_pixels(sinr, tmp_path, arguments):
     assert_fails(run("decode", sinr, "--max-pixels", "960", "-o", target, *arguments), 3, "pixels")
     assert not target.exists()
     assert run("decode", sinr, "--max-pixels", "960", "-o", target).exit_code == 0
+
+
+def test_max_pixels_lets_a_region_of_a_huge_picture_pass(synthetic_path, synthetic_codebook, tmp_path):
+    """269 megapixels, of which one tile is read."""
+    side = 2**14 + 16
+    symbols = tile_symbols("corner", (32, 32), 1, sparsity=10**6)
+    tile = write_tile(symbols, 500, synthetic_codebook.entropy, "rans")
+    rows, cols = tile_grid(side, side)
+    file = Container(side, side, True, 500, synthetic_codebook.id, "rans", (tile,) * (rows * cols))
+    source, target = tmp_path / "huge.sinr", tmp_path / "corner.png"
+    source.write_bytes(pack(file))
+    arguments = ("decode", source, "--codebook", synthetic_path, "--crop", "0,0,16,8", "-o", target)
+    assert_fails(run(*arguments), 3, "exceeds the limit")
+    result = run(*arguments, "--max-pixels", str(2**29))
+    assert result.exit_code == 0, result.output
+    assert read_picture(target).pixels.shape == (8, 16, 1)
 
 
 @pytest.mark.parametrize("crop", ["0,0,41,24", "39,23,2,1", "40,0,1,1", "999999999,0,1,1"])

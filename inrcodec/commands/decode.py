@@ -86,7 +86,7 @@ def decode(
             check_target(Path(output), force)
         data = read_input(source)
         if crop is not None:
-            _check_crop(crop, inspect(data))
+            _check_crop(crop, inspect(data, limits=limits))
         picture = decode_picture(
             data,
             scale=scale,
