@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         InrCodecError,
         LimitError,
     )
-    from inrcodec.imageio import Picture, read_picture, write_picture
     from inrcodec.limits import Limits
+    from inrcodec.pictures.files import Picture, read_picture, write_picture
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ _HOMES = {
         "InrCodecError",
         "LimitError",
     ),
-    "imageio": ("Picture", "read_picture", "write_picture"),
+    "pictures.files": ("Picture", "read_picture", "write_picture"),
     "limits": ("Limits",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

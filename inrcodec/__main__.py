@@ -1,5 +1,5 @@
 """`python -m inrcodec` is the `inrcodec` command."""
 
-from inrcodec.cli import main
+from inrcodec.cli.main import main
 
 main()

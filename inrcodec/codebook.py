@@ -19,13 +19,13 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from inrcodec.cells import SIZES, boundary_size
-from inrcodec.contexts import MAGNITUDES, ROWS, ContextNetwork
+from inrcodec.entropy.context_network import MAGNITUDES, ROWS, ContextNetwork
+from inrcodec.entropy.rans import Tables
+from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
 from inrcodec.errors import CodebookNotFoundError, FormatError
-from inrcodec.rans import Tables
-from inrcodec.restoration import INPUT_BOUNDS, SAMPLES, RestorationNetwork, largest_sums
-from inrcodec.starts import StartNetwork, predicted_harmonics
-from inrcodec.tilecoder import EntropyModel, feature_counts, table_shapes
+from inrcodec.signal.prediction import StartNetwork, predicted_harmonics
+from inrcodec.signal.restoration import INPUT_BOUNDS, SAMPLES, RestorationNetwork, largest_sums
+from inrcodec.tile.partition import SIZES, boundary_size
 
 ID_BYTES = 4
 DEFAULT = "default"
@@ -116,7 +116,7 @@ def codebook_tensors(
 
     Args:
         starts: start networks.
-        contexts: the tensors of the entropy model, as `metatrain.contexts` exports them.
+        contexts: the tensors of the entropy model, as `training.contexts` exports them.
         restoration: restoration network.
     """
     tensors = dict(contexts)
@@ -201,7 +201,7 @@ def _start_network(size: int, tensors: Mapping[str, Array]) -> StartNetwork:
     ]
     if inputs != boundary_size(size) or [parts[part].shape for part in _MATRICES] != shapes:
         raise ValueError(f"shapes of starts.{size}")
-    # Features stay below 4 * INPUT_MAX + 1 and the scale below 2**15: see `inrcodec.starts`.
+    # Features stay below 4 * INPUT_MAX + 1 and the scale below 2**15: see `inrcodec.signal.prediction`.
     if (4096 * np.abs(parts["weight3"]).sum(1) + np.abs(parts["bias3"])).max() * 2**17 >= 2**53:
         raise ValueError(f"starts.{size} can exceed exact float64 integers")
     return network

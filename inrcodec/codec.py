@@ -12,29 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
-from inrcodec.backend import find_device, processes
-from inrcodec.bitstream import Container, tile_grid, unpack
 from inrcodec.codebook import find_codebook, load_codebook
-from inrcodec.color import FRACTION
-from inrcodec.decoder import mosaic_of, render_region
-from inrcodec.encoder import DEFAULT_QUALITY, Job, TileEncoder, psnr_target, search, size_target
+from inrcodec.container import Container, tile_grid, unpack
+from inrcodec.decisions.quantizer import quality_of_step, step_of_quality
+from inrcodec.decoding.picture import mosaic_of, render_region
+from inrcodec.encoding.picture import DEFAULT_QUALITY, Job, TileEncoder
+from inrcodec.encoding.target import psnr_target, search, size_target
+from inrcodec.encoding.tile import DEFAULT_STEPS
 from inrcodec.errors import FormatError, InputError
-from inrcodec.fit import DEFAULT_STEPS
 from inrcodec.limits import DEFAULT_LIMITS, Limits
-from inrcodec.pool import mapping
-from inrcodec.quantize import quality_of_step, step_of_quality
-from inrcodec.tilestream import inflate
+from inrcodec.runtime.device import find_device, processes
+from inrcodec.runtime.processes import mapping
+from inrcodec.tile.fixed_point import FRACTION
+from inrcodec.zstd import compress, decompress
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from inrcodec.imageio import Picture
+    from inrcodec.pictures.files import Picture
 
 Pixels = npt.NDArray[np.uint8]
-
-_ZSTD_LEVEL = 19
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def encode(
         if block:
             if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
-            sections[name] = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(block)
+            sections[name] = compress(block)
     coder = "rans" if entropy == "auto" else entropy
     tiles = TileEncoder(book, steps, coder, where)
     with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
@@ -247,12 +245,12 @@ def decode_picture(
     limits: Limits = DEFAULT_LIMITS,
 ) -> "Picture":
     """Decodes a file with its metadata; arguments and errors as for `decode`."""
-    from inrcodec.imageio import Picture
+    from inrcodec.pictures.files import Picture
 
     container = unpack(data, limits)
     pixels = _decode(container, scale, size, crop, codebook, device, jobs, limits)
     blocks = {
-        name: inflate(container.sections[name], limits.max_metadata_bytes)
+        name: decompress(container.sections[name], limits.max_metadata_bytes)
         for name in ("icc", "exif")
         if name in container.sections
     }
@@ -292,7 +290,7 @@ def _picture_parts(
     if not isinstance(image, np.ndarray):
         from PIL import Image
 
-        from inrcodec.imageio import Picture, from_pil
+        from inrcodec.pictures.files import Picture, from_pil
 
         if not isinstance(image, Image.Image | Picture):
             raise InputError(f"expected an array, a Pillow image or a Picture, got {type(image).__name__}")
@@ -307,12 +305,12 @@ def _picture_parts(
 def _deflate_alpha(alpha: Pixels) -> bytes:
     """Differences to the left neighbour, modulo 256, in a zstd frame."""
     difference = np.diff(alpha, axis=1, prepend=np.uint8(0))
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(difference.tobytes())
+    return compress(difference.tobytes())
 
 
 def _inflate_alpha(container: Container) -> Pixels:
     count = container.width * container.height
-    body = inflate(container.sections["alpha"], count)
+    body = decompress(container.sections["alpha"], count)
     if len(body) != count:
         raise FormatError("the alpha section is truncated")
     difference = np.frombuffer(body, np.uint8).reshape(container.height, container.width)

@@ -5,22 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from inrcodec.cells import SIZES, SPLITS, Partition, boundary_size
 from inrcodec.codebook import pack_matrix, serialise
-from inrcodec.contexts import MAGNITUDES, ROWS
-from inrcodec.rans import PRECISION
-from inrcodec.restoration import INPUTS, SAMPLES
-from inrcodec.signs import hidden_signs
-from inrcodec.starts import predicted_harmonics
-from inrcodec.tilecoder import (
-    EXTENT_FEATURES,
-    MAGNITUDE_FEATURES,
-    PHASE_FEATURES,
-    PHASES,
-    SPLIT_ROWS,
-    TileSymbols,
-)
-from inrcodec.tilestream import cell_extents
+from inrcodec.entropy.context_network import MAGNITUDES, ROWS
+from inrcodec.entropy.rans import PRECISION
+from inrcodec.entropy.sign_hiding import hidden_signs
+from inrcodec.entropy.syntax import EXTENT_FEATURES, MAGNITUDE_FEATURES, PHASE_FEATURES, SPLIT_ROWS
+from inrcodec.signal.prediction import predicted_harmonics
+from inrcodec.signal.restoration import INPUTS, SAMPLES
+from inrcodec.tile.partition import SIZES, SPLITS, Partition, boundary_size
+from inrcodec.tile.symbols import PHASES, TileSymbols, cell_extents
 
 HIDDEN = 12
 MODES = 3

@@ -11,9 +11,15 @@ from skimage import data
 
 import inrcodec
 from inrcodec import codec
-from inrcodec.bitstream import TILE, pack, unpack
 from inrcodec.codec import decode_picture
-from inrcodec.errors import CodebookNotFoundError, EncodeError, FormatError, InputError, LimitError
+from inrcodec.container import TILE, pack, unpack
+from inrcodec.errors import (
+    CodebookNotFoundError,
+    EncodeError,
+    FormatError,
+    InputError,
+    LimitError,
+)
 from inrcodec.limits import DEFAULT_LIMITS
 
 

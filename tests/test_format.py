@@ -9,12 +9,12 @@ from reference_decoder import Codebook, decode
 from synthetic import telling
 
 import inrcodec
-from inrcodec.bitstream import ENTROPY, Container, pack, tile_grid
-from inrcodec.cells import BLOCK, SIZES, Partition
 from inrcodec.codebook import load_codebook
 from inrcodec.codec import decode_picture
-from inrcodec.tilecoder import TileSymbols
-from inrcodec.tilestream import write_tile
+from inrcodec.container import ENTROPY, Container, pack, tile_grid
+from inrcodec.entropy.payload import write_tile
+from inrcodec.tile.partition import BLOCK, SIZES, Partition
+from inrcodec.tile.symbols import TileSymbols
 
 GREY = skimage.data.camera()[100:124, 220:260]
 RGB = skimage.data.astronaut()[80:104, 200:240]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from inrcodec.bench.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr, ssim
+from inrcodec.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr, ssim
 
 
 def wavy(height: int, width: int) -> np.ndarray:

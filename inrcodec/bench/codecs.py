@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
-from inrcodec.bench.metrics import Pixels
 from inrcodec.errors import InputError
+from inrcodec.metrics import Pixels
 
 
 class Codec(Protocol):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inrcodec.commands.params import jobs_option
+from inrcodec.cli.options import jobs_option
 
 DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
 

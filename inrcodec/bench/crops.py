@@ -12,10 +12,10 @@ from scipy.ndimage import uniform_filter
 
 from inrcodec.bench.codecs import Codec, parse_codec
 from inrcodec.bench.images import Source, load_rgb
-from inrcodec.bench.metrics import Pixels, psnr
 from inrcodec.bench.points import Point, point_file, setting_text
 from inrcodec.bench.summary import Summary
-from inrcodec.pool import parallel
+from inrcodec.metrics import Pixels, psnr
+from inrcodec.runtime.processes import parallel
 
 TARGET_BPP = 0.25
 CROP_SIDE = 192

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from inrcodec.bench.metrics import Pixels
 from inrcodec.errors import InputError
-from inrcodec.imageio import read_picture
+from inrcodec.metrics import Pixels
+from inrcodec.pictures.files import read_picture
 
 SUFFIXES = frozenset(
     {".png", ".ppm", ".pgm", ".pnm", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".qoi"}

@@ -9,8 +9,8 @@ import numpy as np
 
 from inrcodec.bench.codecs import Codec, parse_codec
 from inrcodec.bench.images import load_rgb
-from inrcodec.bench.metrics import Pixels, ms_ssim, psnr, ssim
 from inrcodec.bench.points import Key, Point, point_file, setting_text
+from inrcodec.metrics import Pixels, ms_ssim, psnr, ssim
 
 
 @dataclass(frozen=True)

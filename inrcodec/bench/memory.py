@@ -18,7 +18,7 @@ import numpy as np
 from inrcodec.bench.codecs import parse_codec
 from inrcodec.bench.images import load_rgb
 from inrcodec.errors import EncodeError
-from inrcodec.pool import one_thread
+from inrcodec.runtime.processes import one_thread
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from inrcodec.bench.images import Source
 from inrcodec.bench.measure import Task, measure
 from inrcodec.bench.points import Point, format_point, read_points, write_points
 from inrcodec.errors import EncodeError, InrCodecError
-from inrcodec.pool import parallel
+from inrcodec.runtime.processes import parallel
 
 RESULTS = "results.csv"
 

@@ -20,7 +20,7 @@ from PIL import Image
 from skimage import data
 
 import inrcodec
-from inrcodec.cores import cores
+from inrcodec.runtime.threads import cores
 
 
 def median_seconds(run: Callable[[], object], repeats: int = 5) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import inrcodec
-from inrcodec.bench.metrics import psnr
+from inrcodec.metrics import psnr
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 

@@ -19,10 +19,10 @@ from inrcodec.codebook import (
     serialise,
     without,
 )
-from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
-from inrcodec.metatrain.contexts import load_starts
-from inrcodec.rans import PRECISION
-from inrcodec.restoration import RestorationNetwork
+from inrcodec.entropy.rans import PRECISION
+from inrcodec.signal.restoration import RestorationNetwork
+from inrcodec.training.checkpoint import load_arrays, save_arrays
+from inrcodec.training.contexts import load_starts
 
 
 def main(rounds: str, out: str) -> None:

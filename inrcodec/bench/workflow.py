@@ -22,7 +22,7 @@ from inrcodec.bench.report import Report, render
 from inrcodec.bench.run import RESULTS, Outcome, plan, run_tasks
 from inrcodec.bench.summary import summarise
 from inrcodec.errors import EncodeError, InputError, InrCodecError
-from inrcodec.files import atomic_write
+from inrcodec.runtime.atomic_files import atomic_write
 
 _EXTRAS = ("matplotlib", "scipy", "skimage")
 

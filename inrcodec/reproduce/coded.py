@@ -18,9 +18,9 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from inrcodec.entropy.rans import Decoder, Encoder, Tables, normalised
 from inrcodec.errors import FormatError
-from inrcodec.rans import Decoder, Encoder, Tables, normalised
-from inrcodec.siren import Siren
+from inrcodec.training.siren import Siren
 
 _MAGIC = b"MSIR"
 _CRC = struct.Struct("<I")

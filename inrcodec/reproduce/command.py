@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from inrcodec.commands.params import device_option
+from inrcodec.cli.options import device_option
 from inrcodec.errors import EncodeError
 
 

@@ -1,4 +1,4 @@
-"""Training and test images of a reproduction, by the loader of `inrcodec.metatrain`."""
+"""Training and test images of a reproduction, by the loader of `inrcodec.training`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from inrcodec.errors import InputError
-from inrcodec.metatrain.data import Photos, load_photos
-from inrcodec.metatrain.maml import Options
+from inrcodec.training.data import Photos, load_photos
+from inrcodec.training.maml import Options
 
 _TEST_FOLDERS = ("val", "test")
 
@@ -19,7 +19,7 @@ def load_split(source: Path, options: Options, device: torch.device) -> tuple[Ph
     """Training and test photos, resized as ``options`` say.
 
     A folder with the folders ``train`` and ``val`` (or ``test``) in it is split as they are; any other one,
-    or an npz file, by the rules of `inrcodec.metatrain.data.load_photos`.
+    or an npz file, by the rules of `inrcodec.training.data.load_photos`.
 
     Raises:
         InputError: there is nothing to train or to test on.

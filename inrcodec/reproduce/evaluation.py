@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.errors import FormatError
-from inrcodec.metatrain.adapt import Adapted, adapt, coordinates
-from inrcodec.metatrain.checkpoint import load_arrays, save_arrays
 from inrcodec.reproduce.methods import METHODS, Candidate
 from inrcodec.reproduce.presets import Preset
-from inrcodec.siren import Siren, evaluate
+from inrcodec.training.adapt import Adapted, adapt, coordinates
+from inrcodec.training.checkpoint import load_arrays, save_arrays
+from inrcodec.training.siren import Siren, evaluate
 
 EXAMPLES = 3
 """Test images whose reconstructions are kept."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from inrcodec.errors import InputError
 from inrcodec.reproduce.presets import Preset
 from inrcodec.reproduce.training import Networks
-from inrcodec.siren import Siren
+from inrcodec.training.siren import Siren
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Candidate:
         index: its number among the candidates of its method.
         siren: where fitting starts.
         pruning: shares of the weights to remove after steps of fitting by Adam, see
-            `inrcodec.metatrain.adapt.adapt`.
+            `inrcodec.training.adapt.adapt`.
         redraw: start at a new random initialisation for every image instead of at ``siren``.
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from inrcodec.metatrain.loop import TrainConfig
-from inrcodec.metatrain.maml import Options
-from inrcodec.siren import Layout
+from inrcodec.training.loop import TrainConfig
+from inrcodec.training.maml import Options
+from inrcodec.training.siren import Layout
 
 TITLES: Mapping[str, str] = {"celeba": "CelebA", "imagenette": "Imagenette", "sdf": "2-D SDF"}
 """Data sets in the order of every table."""

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from inrcodec.bench.codecs import Codec, parse_codec
-from inrcodec.bench.metrics import Pixels, psnr
 from inrcodec.codebook import available_codebooks
 from inrcodec.errors import FormatError
-from inrcodec.files import atomic_write
-from inrcodec.metatrain.adapt import adapt, coordinates
+from inrcodec.metrics import Pixels, psnr
 from inrcodec.reproduce.coded import decode_survivors, encode_survivors
 from inrcodec.reproduce.presets import Preset
-from inrcodec.siren import Siren, evaluate
+from inrcodec.runtime.atomic_files import atomic_write
+from inrcodec.training.adapt import adapt, coordinates
+from inrcodec.training.siren import Siren, evaluate
 
 RATES = "rates.csv"
 RELATIVE_STEPS = (0.125, 0.25, 0.5, 1.0)

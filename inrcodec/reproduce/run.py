@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from inrcodec.errors import InputError
-from inrcodec.metatrain.worker import single_worker
 from inrcodec.reproduce.data import centre_images, load_split
 from inrcodec.reproduce.evaluation import (
     Measurement,
@@ -24,10 +23,17 @@ from inrcodec.reproduce.evaluation import (
 from inrcodec.reproduce.figures import write_figures
 from inrcodec.reproduce.methods import META_SPARSE, METHODS, candidates
 from inrcodec.reproduce.presets import TITLES, Preset
-from inrcodec.reproduce.rates import RATES, load_rates, measure_rates, save_rates, surviving_weights
+from inrcodec.reproduce.rates import (
+    RATES,
+    load_rates,
+    measure_rates,
+    save_rates,
+    surviving_weights,
+)
 from inrcodec.reproduce.summary import write_summary
 from inrcodec.reproduce.tables import write_tables
 from inrcodec.reproduce.training import Networks
+from inrcodec.training.worker import single_worker
 
 _NETWORKS = "networks"
 _MEASUREMENTS = "measurements"

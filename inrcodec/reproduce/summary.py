@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from inrcodec.files import atomic_write
 from inrcodec.reproduce.claims import Margin, margins, narrow_factors, sparse_limit
 from inrcodec.reproduce.evaluation import Measurement
 from inrcodec.reproduce.figures import at_sparsity
 from inrcodec.reproduce.methods import META_SPARSE, METHODS, NARROW, RANDOM
 from inrcodec.reproduce.presets import TITLES
+from inrcodec.runtime.atomic_files import atomic_write
 
 _PROTOCOLS = {"adam": "Adam", "sgd": "gradient descent"}
 _SGD_BASELINES = (RANDOM, NARROW)

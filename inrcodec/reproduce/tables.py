@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from inrcodec.files import atomic_write
 from inrcodec.reproduce.evaluation import Measurement
+from inrcodec.runtime.atomic_files import atomic_write
 
 RESULTS = "results.csv"
 CURVES = "curves.csv"

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from inrcodec.metatrain.data import Photos, Sampler
-from inrcodec.metatrain.loop import TrainConfig, Trainer
-from inrcodec.metatrain.maml import MamlTask, Options, load_meta_siren
-from inrcodec.metatrain.recipes import Recipe
-from inrcodec.metatrain.worker import Worker
 from inrcodec.reproduce.presets import Preset
-from inrcodec.siren import Siren
+from inrcodec.training.data import Photos, Sampler
+from inrcodec.training.loop import TrainConfig, Trainer
+from inrcodec.training.maml import MamlTask, Options, load_meta_siren
+from inrcodec.training.recipes import Recipe
+from inrcodec.training.siren import Siren
+from inrcodec.training.worker import Worker
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """Trains networks below ``folder``, one run of `inrcodec.metatrain.loop.Trainer` each; resumable.
+    """Trains networks below ``folder``, one run of `inrcodec.training.loop.Trainer` each; resumable.
 
     Attributes:
         dataset: key of `inrcodec.reproduce.presets.TITLES`.

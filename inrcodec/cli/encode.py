@@ -1,0 +1,270 @@
+"""`inrcodec encode`."""
+
+import io
+import json
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
+from inrcodec.cli.options import (
+    codebook_option,
+    device_option,
+    force_option,
+    jobs_option,
+    json_option,
+    parse_positive,
+)
+from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inrcodec.pictures.files import Picture
+
+_PROGRESS_STEPS = 1000
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="IMAGE...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="Output file, or directory (existing, or ending in /) for several images. "
+    "[default: beside the image, as .sinr]",
+)
+@click.option(
+    "-q",
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="1 small to 100 good; instead of it one rate target may be given.  [default: 50]",
+)
+@click.option("--bpp", callback=parse_positive, help="Stay within X bits per pixel.", metavar="X")
+@click.option("--psnr", callback=parse_positive, help="Reach a PSNR of DB decibels.", metavar="DB")
+@click.option("--max-bytes", type=click.IntRange(min=1), help="Stay within N bytes.", metavar="N")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Fine-tuning steps: none is fastest, more than one hardly pay.  [default: 1]",
+)
+@codebook_option
+@click.option(
+    "--entropy",
+    type=click.Choice(["auto", "rans", "zstd"]),
+    default="auto",
+    show_default=True,
+    help="Entropy coder; auto is rans, the context coder.",
+)
+@device_option
+@jobs_option
+@force_option
+@json_option
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.pass_context
+def encode(
+    ctx: click.Context,
+    inputs: tuple[str, ...],
+    output: str | None,
+    quality: int | None,
+    bpp: float | None,
+    psnr: float | None,
+    max_bytes: int | None,
+    steps: int | None,
+    codebook: str | None,
+    entropy: str,
+    device: str,
+    jobs: int,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Encode images as .sinr files.
+
+    Prints one line per image: size, bits per pixel, PSNR of the decoded file, seconds.
+    With several images a failure does not stop the rest; the exit code is the worst one.
+    """
+    goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
+    options: dict[str, Any] = {name: value for name, value in goals.items() if value is not None}
+    if len(options) > 1:
+        raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
+    into = output is not None and output != STDIO and (output.endswith("/") or Path(output).is_dir())
+    targets = _targets(inputs, output, into)
+    if as_json and STDIO in targets:
+        raise click.UsageError("--json and the encoded file cannot both go to standard output")
+    options |= {"entropy": entropy, "device": device}
+    if steps is not None:
+        options["steps"] = steps
+    if codebook is not None:
+        options["codebook"] = codebook
+
+    if output is not None and into:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    from inrcodec.runtime.device import find_device, processes
+    from inrcodec.runtime.processes import mapping
+
+    # Several images are shared among processes rather than the tiles of each.
+    count = processes(find_device(device), jobs, len(inputs))
+    task = _Task(
+        options | {"jobs": jobs if count == 1 else 1},
+        overwrite=force,
+        progress=not quiet and count == 1,
+        measure=as_json or not quiet,
+    )
+    pairs = list(zip(inputs, targets, strict=True))
+    worst = 0
+    with mapping(count) as share:
+        for (source, target), result in zip(pairs, share(task.run, pairs), strict=True):
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                data, facts = result
+                write_output(target, data, overwrite=force)
+            except EXPECTED_ERRORS as exc:
+                worst = max(worst, report_error(exc, source))
+                continue
+            if as_json:
+                click.echo(json.dumps(facts))
+            elif not quiet:
+                click.echo(_summary(facts), err=target == STDIO)
+    ctx.exit(worst)
+
+
+def _targets(inputs: tuple[str, ...], output: str | None, into: bool) -> list[str]:
+    """The output of each input, inside `output` if `into`; usage errors before any work is done."""
+    if len(inputs) > 1 and STDIO in inputs:
+        raise click.UsageError("standard input cannot be one of several images")
+    if output is not None and not into:
+        if len(inputs) > 1:
+            raise click.UsageError(f"several images need a directory as output: {output}/")
+        return [output]
+    if inputs == (STDIO,):
+        if into:
+            raise click.UsageError("an image from standard input needs a file as output")
+        return [STDIO]
+    sources = [Path(name) for name in inputs]
+    targets = [str((Path(output) if output else path.parent) / (path.stem + ".sinr")) for path in sources]
+    if len(set(targets)) < len(targets):
+        raise click.UsageError("two images would be written to the same file")
+    return targets
+
+
+@dataclass(frozen=True)
+class _Task:
+    """How images are encoded: see `encode`."""
+
+    options: dict[str, Any]
+    overwrite: bool
+    progress: bool
+    measure: bool
+
+    def run(self, files: tuple[str, str]) -> tuple[bytes, dict[str, Any]] | Exception:
+        """Encode one image and, if asked, measure the file by decoding it.
+
+        Args:
+            files: source and target, which is not written here: a process may end at any moment.
+
+        Returns:
+            The file, and what `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when
+            it was not measured or the picture came back unchanged) and seconds (reading and encoding). Or the
+            expected error that happened.
+        """
+        try:
+            return self._run(*files)
+        except EXPECTED_ERRORS as error:
+            return error
+
+    def _run(self, source: str, target: str) -> tuple[bytes, dict[str, Any]]:
+        from inrcodec.codec import encode as encode_picture
+
+        if target != STDIO:
+            check_target(Path(target), self.overwrite)
+        start = time.perf_counter()
+        picture = _read(source)
+        with _progress_bar(source, hidden=not self.progress) as progress:
+            data = encode_picture(picture, **self.options, progress=progress)
+        seconds = time.perf_counter() - start
+        height, width, _ = picture.pixels.shape
+        facts = {
+            "input": source,
+            "output": target,
+            "width": width,
+            "height": height,
+            "bytes": len(data),
+            "bpp": 8 * len(data) / (width * height),
+            "psnr": _decoded_psnr(picture, data, self.options) if self.measure else None,
+            "seconds": round(seconds, 3),
+        }
+        return data, facts
+
+
+def _read(source: str) -> "Picture":
+    """Read an image under this program's own limits, without Pillow's remarks about sloppy files."""
+    from PIL import Image
+
+    from inrcodec.pictures.files import read_picture
+
+    Image.MAX_IMAGE_PIXELS = None
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        if source == STDIO:
+            return read_picture(io.BytesIO(read_input(source)))
+        return read_picture(Path(source))
+
+
+def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> float | None:
+    """PSNR in dB of the decoded file; None if it equals the picture.
+
+    Measured over the colour samples of pixels that are not fully transparent: the rest cannot be seen.
+    """
+    import numpy as np
+
+    from inrcodec.codec import decode
+    from inrcodec.metrics import psnr
+
+    original = picture.pixels
+    decoding = {name: options[name] for name in ("device", "jobs", "codebook") if name in options}
+    decoded = decode(data, **decoding).reshape(original.shape)
+    channels = original.shape[2]
+    visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
+    colours = channels - 1 if channels in (2, 4) else channels
+    if not visible.any():
+        return None
+    value = psnr(original[visible][:, :colours], decoded[visible][:, :colours])
+    return value if np.isfinite(value) else None
+
+
+def _summary(facts: dict[str, Any]) -> str:
+    """One line for people."""
+    psnr = "no error" if facts["psnr"] is None else f"{facts['psnr']:.2f} dB PSNR"
+    name = "standard output" if facts["output"] == STDIO else facts["output"]
+    return (
+        f"{name}: {facts['width']}x{facts['height']}, {facts['bytes']} bytes, "
+        f"{facts['bpp']:.3f} bpp, {psnr}, {facts['seconds']:.1f} s"
+    )
+
+
+@contextmanager
+def _progress_bar(source: str, *, hidden: bool) -> "Iterator[Callable[[float], None]]":
+    """A bar on stderr where that is a terminal; yields the function that sets it to a fraction."""
+    with click.progressbar(
+        length=_PROGRESS_STEPS,
+        label=Path(source).name,
+        file=sys.stderr,
+        hidden=hidden or not sys.stderr.isatty(),
+    ) as bar:
+
+        def advance(fraction: float) -> None:
+            bar.update(max(0, round(fraction * _PROGRESS_STEPS) - bar.pos))
+
+        yield advance

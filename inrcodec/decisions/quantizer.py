@@ -1,0 +1,48 @@
+"""Quality, quantiser step, and the trade of bits against squared error."""
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.tile.fixed_point import FRACTION
+
+STEP_MIN: int = 2**FRACTION
+"""Finest quantiser step in fixed-point units: one 8-bit level."""
+STEP_MAX = 512 * STEP_MIN
+"""Coarsest quantiser step."""
+EXCHANGE = 9.4
+"""Bits that one squared quantiser step of error is worth: the slope of a uniform quantiser at its best."""
+
+DEAD_ZONE_OFFSET = 0.36
+"""Rounding offset where nothing is known of the rate: indices are rounded up from 0.64."""
+
+_OCTAVES_PER_QUALITY = 3 / 49
+
+
+def step_of_quality(quality: float) -> int:
+    """Quantiser step in fixed-point units: 256 levels at quality 1, 32 at 50, about 4 at 100."""
+    levels: float = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY)
+    return max(STEP_MIN, min(STEP_MAX, round(levels * STEP_MIN)))
+
+
+def quality_of_step(step: int) -> float:
+    """The inverse of `step_of_quality`, for display."""
+    return float(1 + (8 - np.log2(step / 2**FRACTION)) / _OCTAVES_PER_QUALITY)
+
+
+def dead_zone(weights: npt.NDArray[np.float32], offset: float) -> npt.NDArray[np.float32]:
+    """Nearest quantiser index, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
+    return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))
+
+
+def weight_cost(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Estimate in bits of coding weights (in quantiser steps), distortion included.
+
+    Below half a step it is the distortion of dropping the weight; far above it grows by two bits per
+    doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.
+    """
+    squares = weights * weights
+    # In place: this is called on more values than anything else of the encoder.
+    cost, bound, bits = np.float32(EXCHANGE) * squares, np.float32(1.4) * squares, squares / 2
+    cost /= np.add(bound, 1, out=bound)
+    cost += np.log2(np.add(bits, 1, out=bits), out=bits)
+    return cost

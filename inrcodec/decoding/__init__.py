@@ -1,0 +1,1 @@
+"""From a file to a picture: tiles decoded on demand, joined, restored and rendered."""

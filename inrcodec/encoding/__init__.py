@@ -1,0 +1,1 @@
+"""From a picture to a file: tiles, and the search for a target."""

@@ -1,0 +1,85 @@
+"""The search for the quantiser step that meets a target of size or quality."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from inrcodec.decisions.quantizer import STEP_MAX, STEP_MIN, step_of_quality
+from inrcodec.encoding.picture import DEFAULT_QUALITY, Job
+from inrcodec.errors import EncodeError
+
+_SEARCH_FITS = 7
+"""Fits that a target may take; it usually takes three or four."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file has to meet.
+
+    Attributes:
+        words: the target, for the error.
+        excess: of a file and its PSNR, by how much they miss the target; 0 or less meets it.
+        slope: change of the excess when the quantiser step doubles, roughly.
+        close: how far below 0 the excess may stay.
+    """
+
+    words: str
+    excess: Callable[[bytes, float], float]
+    slope: float
+    close: float
+
+
+def size_target(limit: int) -> Target:
+    """The largest file of at most `limit` bytes, or up to one per cent less."""
+    return Target(f"{limit} bytes", lambda data, _: math.log2(len(data) / max(limit, 0.5)), -1.0, 0.0145)
+
+
+def psnr_target(psnr: float) -> Target:
+    """The smallest file of at least `psnr` dB, or up to 0.05 dB more."""
+    return Target(f"{psnr} dB", lambda _, found: psnr - found, 3.5, 0.05)
+
+
+def search(job: Job, target: Target, progress: Callable[[float], None] | None) -> bytes:
+    """Looks for the quantiser step of a target by interpolation on a log scale.
+
+    Raises:
+        EncodeError: no step meets the target.
+    """
+    excess: dict[int, float] = {}
+    best: bytes | None = None
+    step: int | None = step_of_quality(DEFAULT_QUALITY)
+    while step is not None:
+        data, psnr = job.run(step, None)
+        excess[step] = target.excess(data, psnr)
+        if excess[step] <= 0 and excess[step] == max(e for e in excess.values() if e <= 0):
+            best = data
+        if progress:
+            progress(len(excess) / _SEARCH_FITS)
+        step = _next_step(excess, target) if len(excess) < _SEARCH_FITS else None
+    if best is None:
+        raise EncodeError(f"the target of {target.words} is out of reach for this picture")
+    if progress:
+        progress(1.0)
+    return best
+
+
+def _next_step(excess: dict[int, float], target: Target) -> int | None:
+    """Where to look next, given the excess at the steps looked at; None where there is no use."""
+    if any(-target.close <= e <= 0 for e in excess.values()):
+        return None
+    sign = 1 if target.slope < 0 else -1
+    met, missed = ([s for s, e in excess.items() if (e <= 0) == good] for good in (True, False))
+    if not (met and missed):
+        # All on one side: from the last, and twice as far every time, so that an end is reached in time.
+        last = list(excess)[-1]
+        octaves = (-target.close / 2 - excess[last]) / target.slope
+        octaves = math.copysign(max(abs(octaves), 1 / 8), octaves) * 2 ** (len(excess) - 1)
+        step = round(2 ** min(max(math.log2(last) + octaves, math.log2(STEP_MIN)), math.log2(STEP_MAX)))
+        return None if step in excess else step
+    # The closest on either side.
+    good, bad = min(met, key=lambda s: sign * s), max(missed, key=lambda s: sign * s)
+    if sign * (good - bad) <= 1:
+        return None
+    share = (excess[bad] + target.close / 2) / (excess[bad] - excess[good])
+    step = round(math.exp(math.log(bad) + math.log(good / bad) * min(max(share, 0.1), 0.9)))
+    return min(max(step, min(good, bad) + 1), max(good, bad) - 1)

@@ -1,0 +1,1 @@
+"""A tile's integers as bytes, and back. Knows nothing of samples."""

@@ -1,0 +1,1 @@
+"""The machine: devices, threads, processes, and files that appear complete or not at all."""

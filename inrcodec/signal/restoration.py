@@ -1,0 +1,229 @@
+"""Restoration: a small convolutional network that takes coding noise out of decoded planes, in integers.
+
+Cells are quantised independently: what is left of the quantisation noise jumps from cell to cell and rings
+beside edges. The network sees the decoded samples in units of the quantiser step, where the borders of cells
+lie and how large cells are, and predicts the error of every sample. It is the last stage of decoding: no
+cell is predicted from restored samples.
+
+Samples are handled in squares of FOLD x FOLD, one position of the network each. Weights and activations are
+bounded so that every float32 sum is an exact integer below 2**24; they may be added in any order.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.runtime.threads import one_blas_thread, threads
+from inrcodec.tile.fixed_point import SAMPLE_MAX, log_step
+from inrcodec.tile.partition import UNIT, Box
+
+FOLD = 2
+"""Samples of a position, per axis."""
+PLANES = 3
+SAMPLES = PLANES * FOLD**2
+"""Sample inputs and outputs of a position: plane by plane, rows first."""
+INPUTS = SAMPLES + 7
+"""Inputs: the samples, four borders, two cell sizes, and the quantiser step."""
+ONE = 16
+"""An input of one: a quantiser step in a sample, or a condition that holds."""
+INPUT_MAX = 1023
+HIDDEN_MAX = 255
+"""An activation of one."""
+TYPICAL_LOG_STEP = 40.0
+"""`log_step` of a middling quantiser step; the input is the difference from it."""
+INPUT_BOUNDS = np.array([INPUT_MAX] * SAMPLES + [ONE] * (INPUTS - SAMPLES - 1) + [TYPICAL_LOG_STEP])
+"""Largest magnitude of every input."""
+
+_PART = (64, 512)
+"""Rows and columns of positions that are restored at a time."""
+_WINDOW = 512
+"""Positions of one matrix product; its operands stay in the cache."""
+
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+def inputs(
+    planes: npt.NDArray[np.number],
+    owner: IntArray,
+    size: IntArray,
+    step: int,
+    rows: IntArray,
+    cols: IntArray,
+) -> Float32Array:
+    """Inputs of the network at some positions; those outside are continued from the nearest inside.
+
+    Args:
+        planes: (1 or 3, H, W) decoded integers; chroma of grey is zero.
+        owner: (H / 8, W / 8) cell that covers every unit.
+        size: (H / 8, W / 8) its size.
+        step: quantiser step in fixed-point units.
+        rows, cols: (R,), (S,) positions, ascending; H / 2 by W / 2 of them are inside.
+
+    Returns:
+        (INPUTS, R, S) integers.
+    """
+    result = np.zeros((INPUTS, len(rows), len(cols)), np.float32)
+    y, x = (
+        np.clip(np.repeat(index * FOLD, FOLD) + np.tile(np.arange(FOLD), len(index)), 0, length - 1)
+        for index, length in zip((rows, cols), planes.shape[1:], strict=True)
+    )
+    samples = planes[:, y[:, None], x].astype(np.float64)
+    scaled = np.clip(np.floor((samples * (2 * ONE) + step) / (2 * step)), -INPUT_MAX, INPUT_MAX)
+    blocks = scaled.reshape(len(planes), len(rows), FOLD, len(cols), FOLD).transpose(0, 2, 4, 1, 3)
+    result[: len(planes) * FOLD**2] = blocks.reshape(-1, len(rows), len(cols))
+
+    def of_cells(values: IntArray, down: int = 0, right: int = 0) -> IntArray:
+        unit_rows, unit_cols = (
+            np.clip(index + shift, 0, units * (UNIT // FOLD) - 1) // (UNIT // FOLD)
+            for index, shift, units in zip((rows, cols), (down, right), owner.shape, strict=True)
+        )
+        found: IntArray = values[unit_rows[:, None], unit_cols]
+        return found
+
+    here, sizes = of_cells(owner), of_cells(size)
+    conditions = (
+        *(of_cells(owner, *shift) != here for shift in ((0, -1), (0, 1), (-1, 0), (1, 0))),
+        sizes == 8,
+        sizes == 32,
+    )
+    for number, condition in enumerate(conditions):
+        result[SAMPLES + number] = ONE * condition
+    result[-1] = log_step(step) - TYPICAL_LOG_STEP
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class RestorationNetwork:
+    """The network: convolutions of 3 x 3 positions, clipped ReLUs between them.
+
+    Attributes:
+        weights: per layer (out, in, 3, 3), integers in float32; from INPUTS channels to SAMPLES.
+        biases: per layer (out,).
+        shifts: per layer, the right shift after it. A result of one is HIDDEN_MAX in hidden layers, and a
+            quantiser step in the last.
+    """
+
+    weights: tuple[Float32Array, ...]
+    biases: tuple[Float32Array, ...]
+    shifts: tuple[int, ...]
+
+    @classmethod
+    def identity(cls) -> "RestorationNetwork":
+        """A network that changes nothing."""
+        return cls((np.zeros((SAMPLES, INPUTS, 3, 3), np.float32),), (np.zeros(SAMPLES, np.float32),), (0,))
+
+    @property
+    def reach(self) -> int:
+        """Positions to either side whose samples a position's result depends on."""
+        return len(self.weights)
+
+    @property
+    def margin(self) -> int:
+        """Samples to either side that have to be known, cells included: one position more tells borders."""
+        return (self.reach + 1) * FOLD
+
+    def restore(
+        self,
+        planes: npt.NDArray[np.number],
+        owner: IntArray,
+        size: IntArray,
+        step: int,
+        box: Box | None = None,
+    ) -> Float32Array:
+        """Restores decoded planes, or a part of them.
+
+        Args:
+            planes: (1 or 3, H, W) integers of `reconstruct`; left as they are.
+            owner: (H / 8, W / 8) cell that covers every unit.
+            size: (H / 8, W / 8) its size.
+            step: quantiser step in fixed-point units.
+            box: the part, in samples, multiples of FOLD; all of it by default.
+
+        Returns:
+            (1 or 3, bottom - top, right - left) integers within SAMPLE_MAX.
+        """
+        _, height, width = planes.shape
+        top, left, bottom, right = box or (0, 0, height, width)
+        result = np.empty((len(planes), bottom - top, right - left), np.float32)
+
+        def restore_part(part: Box) -> None:
+            y0, x0, y1, x1 = part
+            correction = self._correction(planes, owner, size, step, part)
+            place = result[:, y0 - top : y1 - top, x0 - left : x1 - left]
+            np.clip(planes[:, y0:y1, x0:x1] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=place)
+
+        high, wide = (positions * FOLD for positions in _PART)
+        parts = [
+            (y, x, min(y + high, bottom), min(x + wide, right))
+            for y in range(top, bottom, high)
+            for x in range(left, right, wide)
+        ]
+        # Parts share the cores; BLAS threads on top of them would double the time.
+        with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
+            list(pool.map(restore_part, parts))
+        return result
+
+    def _correction(
+        self, planes: npt.NDArray[np.number], owner: IntArray, size: IntArray, step: int, part: Box
+    ) -> FloatArray:
+        """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
+        top, left, bottom, right = (side // FOLD for side in part)
+        channels, height, width = len(planes), bottom - top, right - left
+        rows = np.arange(top - self.reach, bottom + self.reach)
+        cols = np.arange(left - self.reach, right + self.reach)
+        x = inputs(planes, owner, size, step, rows, cols).reshape(INPUTS, -1)
+        *hidden, last = zip(self.weights, self.biases, self.shifts, strict=True)
+        for weight, bias, shift in hidden:
+            x = _convolve(x, weight, bias, len(cols))
+            x *= np.float32(0.5**shift)
+            np.clip(np.floor(x, out=x), 0, HIDDEN_MAX, out=x)
+        weight, bias, shift = last
+        used = channels * FOLD**2
+        x = _convolve(x, weight[:used], bias[:used], len(cols))
+        # Every layer has shortened the flat array by two rows and two positions.
+        flat = np.zeros((used, height * len(cols)))
+        flat[:, : x.shape[1]] = np.floor(x.astype(np.float64) * (step * 0.5**shift) + 0.5)
+        squares = flat.reshape(channels, FOLD, FOLD, height, len(cols))[..., :width]
+        return squares.transpose(0, 3, 1, 4, 2).reshape(channels, height * FOLD, width * FOLD)
+
+
+def largest_sums(network: RestorationNetwork) -> list[float]:
+    """Per layer, a bound of the magnitude of its sums; exact below 2**24."""
+    bounds, sums = INPUT_BOUNDS, []
+    for weight, bias in zip(network.weights, network.biases, strict=True):
+        products = np.abs(weight).sum((2, 3), dtype=np.float64) @ bounds
+        sums.append(float((products + np.abs(bias)).max()))
+        bounds = np.full(len(weight), float(HIDDEN_MAX))
+    return sums
+
+
+def _convolve(x: Float32Array, weight: Float32Array, bias: Float32Array, width: int) -> Float32Array:
+    """A convolution without padding, of rows that lie one after another.
+
+    Args:
+        x: (in, n), rows of `width` positions.
+        weight: (out, in, 3, 3).
+        bias: (out,).
+        width: positions of a row; stays the same, so the last two results of a row mean nothing.
+
+    Returns:
+        (out, n - 2 width - 2).
+    """
+    # One matrix per column of the kernel; three rows that lie below each other share a product.
+    matrices = np.ascontiguousarray(weight.transpose(3, 0, 2, 1)).reshape(3, len(weight), -1)
+    count = x.shape[1] - 2 * width - 2
+    result = np.empty((len(weight), count), np.float32)
+    rows = np.empty((3 * len(x), _WINDOW + 2), np.float32)
+    total, product = np.empty((2, len(weight), _WINDOW), np.float32)
+    for begin in range(0, count, _WINDOW):
+        n = min(_WINDOW, count - begin)
+        np.concatenate([x[:, begin + dy * width :][:, : n + 2] for dy in range(3)], out=rows[:, : n + 2])
+        np.matmul(matrices[0], rows[:, :n], out=total[:, :n])
+        for dx in (1, 2):
+            total[:, :n] += np.matmul(matrices[dx], rows[:, dx : dx + n], out=product[:, :n])
+        np.add(total[:, :n], bias[:, None], out=result[:, begin : begin + n])
+    return result

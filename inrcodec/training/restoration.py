@@ -1,0 +1,290 @@
+"""Training of the restoration network, on crops of fitted photos.
+
+The encoder, with everything else of the codebook at hand, fits every training photo at a random quantiser
+step. The network learns the difference of original and decoded samples; errors are weighted by the inverse
+of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inrcodec.codebook import from_tensors, restoration_tensors, without
+from inrcodec.encoding.tile import DEFAULT_STEPS
+from inrcodec.errors import InputError
+from inrcodec.signal.restoration import (
+    FOLD,
+    HIDDEN_MAX,
+    INPUTS,
+    ONE,
+    PLANES,
+    SAMPLES,
+    RestorationNetwork,
+    inputs,
+    largest_sums,
+)
+from inrcodec.training.checkpoint import load_input
+from inrcodec.training.data import Split
+from inrcodec.training.fits import FittedPhoto, fitted_photos
+from inrcodec.training.muon import Matrix
+from inrcodec.training.task import Export, Metrics, Setting, Start
+from inrcodec.training.worker import Worker
+
+FloatArray = NDArray[np.float64]
+
+_GAIN, _LAST_GAIN = 0.5, 0.0125
+_SHIFT_MAX = 20
+_VALIDATION_PHOTOS = 24
+
+
+@dataclass(frozen=True)
+class Options:
+    """The recipe's table ``[restoration]``.
+
+    Attributes:
+        codebook: file of a codebook, a result of `contexts`, whose restoration network is replaced.
+        hidden: channels of the hidden layers.
+        photos: training photos that are fitted, at most.
+        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo.
+        batch: crops per outer step, over all processes.
+        crop: side of the restored part of a crop in samples.
+    """
+
+    codebook: str
+    hidden: tuple[int, ...]
+    photos: int
+    steps: tuple[float, ...] = (12.0, 220.0)
+    batch: int = 8
+    crop: int = 64
+
+    def __post_init__(self) -> None:
+        if not self.hidden or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
+            raise InputError("hidden needs a value and steps two; photos and batch must be positive")
+        if self.crop < FOLD or self.crop % FOLD:
+            raise InputError(f"crop must be a positive multiple of {FOLD}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Example:
+    """A fitted photo, possibly flipped or transposed, in what the network needs of it."""
+
+    original: NDArray[np.int16]
+    decoded: NDArray[np.int16]
+    owner: NDArray[np.int64]
+    size: NDArray[np.int64]
+    step: int
+
+    @classmethod
+    def of(cls, photo: FittedPhoto) -> _Example:
+        cells = photo.fit.symbols.partition
+        original, decoded = (np.rint(p).astype(np.int16) for p in (photo.original, photo.fit.planes))
+        return cls(original, decoded, cells.owner, cells.size[cells.owner], photo.step)
+
+    def squared_error(self) -> float:
+        """Mean over all samples, in squared quantiser steps."""
+        return float(np.square((self.original.astype(np.float64) - self.decoded) / self.step).mean())
+
+    def turned(self, way: int) -> _Example:
+        """One of the eight ways to flip and transpose."""
+
+        def turn(array: NDArray[Any]) -> NDArray[Any]:
+            array = array[..., ::-1, :] if way & 1 else array
+            array = array[..., ::-1] if way & 2 else array
+            return array.swapaxes(-1, -2) if way & 4 else array
+
+        owner, size = turn(self.owner), turn(self.size)
+        return _Example(turn(self.original), turn(self.decoded), owner, size, self.step)
+
+
+class RestorationTask:
+    """Training of a restoration network; the rest of the codebook stays as it is."""
+
+    def __init__(
+        self,
+        options: Options,
+        codebook: dict[str, NDArray[Any]],
+        metadata: dict[str, Any],
+        training: list[_Example],
+        validation: list[_Example],
+        seed: int,
+        worker: Worker,
+    ) -> None:
+        self.options = options
+        self.codebook = codebook
+        self.metadata = metadata
+        self.training = training
+        self.validation = validation
+        self.seed = seed
+        self.worker = worker
+        self._scales = [1 / example.squared_error() for example in training]
+        channels = (INPUTS, *options.hidden, SAMPLES)
+        self._shapes = [s for a, b in pairwise(channels) for s in ((b, a, 3, 3), (b,))]
+        cuts = np.cumsum([0, *(math.prod(shape) for shape in self._shapes)])
+        self._slices = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
+
+    def start(self) -> Start:
+        """Hidden layers that pass their inputs on, else training stalls; plus random weights."""
+        rng = np.random.default_rng(self.seed)
+        pieces = []
+        for number, shape in enumerate(self._shapes):
+            gain = _LAST_GAIN if number == len(self._shapes) - 2 else _GAIN
+            deviation = gain * math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.0
+            piece = rng.normal(0, 1, shape) * deviation
+            if len(shape) > 1 and 0 < number < len(self._shapes) - 2:
+                piece[:, :, 1, 1] += np.eye(*shape[:2])
+            pieces.append(piece.ravel())
+        params = np.concatenate(pieces).astype(np.float32)
+        layers = zip(self._slices, self._shapes, strict=True)
+        matrices = tuple(Matrix(span, shape[0]) for span, shape in layers if len(shape) > 1)
+        return Start.unprunable(params, matrices)
+
+    def _layers(self, params: Tensor) -> list[Tensor]:
+        """Weights and biases in turn; those of samples of the first layer sum to zero over every plane.
+
+        That makes the network blind to the mean of its surroundings.
+        """
+        layers = [params[s].reshape(shape) for s, shape in zip(self._slices, self._shapes, strict=True)]
+        weights = layers[0][:, :SAMPLES].reshape(-1, PLANES, FOLD**2, 3, 3)
+        weights = weights - weights.mean((2, 3, 4), keepdim=True)
+        layers[0] = torch.cat([weights.flatten(1, 2), layers[0][:, SAMPLES:]], 1)
+        return layers
+
+    def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Inputs (INPUTS, n + 2 reach, ...), targets (SAMPLES, n, n) in quantiser steps, and the weight."""
+        number = int(rng.integers(len(self.training)))
+        example = self.training[number].turned(int(rng.integers(8)))
+        reach, length = len(self._shapes) // 2, self.options.crop // FOLD
+        spans = []
+        for samples in example.decoded.shape[1:]:
+            begin = rng.integers(0, max(0, samples // FOLD - length) + 1)
+            spans.append(np.arange(begin - reach, begin + length + reach))
+        x = inputs(example.decoded, example.owner, example.size, example.step, *spans)
+        # The first layer ignores the mean; without it, few bits of mantissa are enough.
+        means = x[:SAMPLES].reshape(PLANES, -1).mean(1)
+        x[:SAMPLES] -= np.repeat(means, FOLD**2)[:, None, None]
+        top, left = (int(span[reach]) * FOLD for span in spans)
+        place = np.s_[:, top : top + self.options.crop, left : left + self.options.crop]
+        error = example.original[place].astype(np.float32) - example.decoded[place].astype(np.float32)
+        target = error / np.float32(example.step)
+        folded = target.reshape(PLANES, length, FOLD, length, FOLD).transpose(0, 2, 4, 1, 3)
+        return x / np.float32(ONE), folded.reshape(SAMPLES, length, length), self._scales[number]
+
+    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
+        """Weighted squared error of crops, as a share of what it is without restoration."""
+        del mask
+        share = self.worker.share(self.options.batch)
+        crops = [
+            self._crop(np.random.default_rng([self.seed, batch_index, number]))
+            for number in range(share.start, share.stop)
+        ]
+        x, target = (
+            torch.from_numpy(np.stack([crop[i] for crop in crops])).to(params.device) for i in (0, 1)
+        )
+        weight = torch.tensor([crop[2] for crop in crops], device=params.device)[:, None, None, None]
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(params.device.type, torch.bfloat16):
+            layers = self._layers(params)
+            for number in range(0, len(layers), 2):
+                kernel = layers[number].contiguous(memory_format=torch.channels_last)
+                x = torch.nn.functional.conv2d(x, kernel, layers[number + 1])
+                if number < len(layers) - 2:
+                    x = x.clamp(0, 1)
+        loss = (weight * torch.square(target - x.float())).mean()
+        return loss, {"unrestored": (weight * torch.square(target)).mean()}
+
+    def score(self, params: Tensor, mask: Tensor) -> Tensor:
+        """Nothing is pruned here."""
+        del mask
+        return params.abs()
+
+    def validate(self, params: Tensor, mask: Tensor) -> dict[str, float]:
+        """Gain in dB over all planes of the integer network, mean of held-out photos."""
+        del mask
+        network = self._network(params)
+        gains = []
+        for example in self.validation:
+            restored = network.restore(example.decoded, example.owner, example.size, example.step)
+            before, after = (
+                np.square(example.original.astype(np.float64) - p).mean() for p in (example.decoded, restored)
+            )
+            gains.append(10 * math.log10(before / after))
+        return {"gain_db": float(np.mean(gains)) if gains else math.nan}
+
+    def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
+        """The codebook with this restoration network."""
+        del mask
+        network = self._network(torch.from_numpy(params))
+        tensors = without(("restoration.",), self.codebook) | restoration_tensors(network)
+        return Export(tensors, {"trained_on": self.metadata.get("trained_on", ""), "codebook": self.metadata})
+
+    def _network(self, params: Tensor) -> RestorationNetwork:
+        """The network in integers, every layer as fine as sums below 2**24 allow."""
+        layers = [layer.double().cpu().numpy() for layer in self._layers(params)]
+        return quantise_network(layers[::2], layers[1::2])
+
+
+def quantise_network(weights: list[FloatArray], biases: list[FloatArray]) -> RestorationNetwork:
+    """A network in the integer arithmetic of `inrcodec.signal.restoration`.
+
+    Args:
+        weights: per layer (out, in, 3, 3); one of inputs and activations is 1. The weights of a plane's
+            samples in the first layer sum to zero, and do so in the result.
+        biases: per layer (out,).
+    """
+    result = RestorationNetwork((), (), ())
+    units = [ONE, *[HIDDEN_MAX] * (len(weights) - 1), 1]
+    for number, (unit_in, unit_out) in enumerate(pairwise(units)):
+        for shift in range(_SHIFT_MAX, -1, -1):
+            scaled = weights[number] * (unit_out / unit_in * 2**shift)
+            weight = np.rint(scaled)
+            if number == 0:
+                weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
+            # A hidden result is rounded down: half of one makes that rounding to nearest.
+            half = 2**shift / 2 if number < len(weights) - 1 else 0.0
+            bias = np.rint(biases[number] * (unit_out * 2**shift) + half)
+            longer = RestorationNetwork(
+                (*result.weights, weight.astype(np.float32)),
+                (*result.biases, bias.astype(np.float32)),
+                (*result.shifts, shift),
+            )
+            if np.abs(weight).max() < 2**15 and max(largest_sums(longer)) < 2**24:
+                break
+        result = longer
+    return result
+
+
+def _balanced(weights: FloatArray) -> FloatArray:
+    """Integers near (out, SAMPLES, 3, 3) `weights`, with sums of zero over every plane."""
+    flat = weights.reshape(len(weights) * PLANES, -1)
+    down = np.floor(flat)
+    # Sums are zero before rounding down: as many as are missing go up, those that lost most first.
+    missing = -down.sum(1).astype(np.int64)
+    rank = np.argsort(np.argsort(down - flat, axis=1), axis=1)
+    balanced: FloatArray = (down + (rank < missing[:, None])).reshape(weights.shape)
+    return balanced
+
+
+def build(options: Options, setting: Setting) -> RestorationTask:
+    """Fits the photos of the setting's folder.
+
+    Raises:
+        InputError: the codebook cannot be read; FormatError: it is incomplete.
+    """
+    tensors, metadata = load_input("codebook", options.codebook)
+    codebook = from_tensors(tensors, metadata)
+
+    def examples(split: Split, count: int) -> list[_Example]:
+        photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_STEPS)
+        found = [_Example.of(photo) for photo in photos]
+        return [example for example in found if example.squared_error() > 0]
+
+    training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
+    return RestorationTask(options, tensors, metadata, training, validation, setting.seed, setting.worker)

@@ -1,0 +1,493 @@
+"""The command line: what it prints, writes and returns."""
+
+import io
+import json
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image, ImageCms
+from synthetic import tile_symbols
+
+import inrcodec
+from inrcodec import codec
+from inrcodec.cli.main import cli
+from inrcodec.container import Container, pack, tile_grid
+from inrcodec.encoding.picture import DEFAULT_QUALITY
+from inrcodec.encoding.tile import DEFAULT_STEPS
+from inrcodec.entropy.payload import write_tile
+from inrcodec.metrics import psnr
+from inrcodec.pictures.files import Picture, read_picture, write_picture
+from inrcodec.training import run as training_run
+
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# A profile that is not dropped as being sRGB: red and green exchanged.
+RGB_PROFILE = SRGB_PROFILE.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
+
+
+def picture(height=24, width=40, channels=3):
+    """Smooth uint8 pixels; a codec for photos does not have to cope with noise here."""
+    y, x = np.mgrid[:height, :width]
+    planes = [128 + 100 * np.sin(x / (5 + c) + c) * np.cos(y / (7 - c)) for c in range(channels)]
+    return np.stack(planes, axis=-1).astype(np.uint8)
+
+
+def run(*arguments, stdin=None):
+    """Invoke the command in this process."""
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments], input=stdin)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """An RGB PNG of 40 x 24 pixels."""
+    path = tmp_path / "photo.png"
+    write_picture(Picture(picture()), path)
+    return path
+
+
+@pytest.fixture
+def sinr(photo):
+    """The same, encoded."""
+    path = photo.with_suffix(".sinr")
+    assert run("encode", photo, "--quiet").exit_code == 0
+    return path
+
+
+def assert_fails(result, code, *words):
+    """One line on stderr with these words, nothing on stdout."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_names_commands_and_exit_codes():
+    result = run("--help")
+    assert result.exit_code == 0
+    for word in ("encode", "decode", "info", "codebooks", "train", "3 corrupt or unsupported input"):
+        assert word in result.stdout
+    for command in ("encode", "decode", "info", "codebooks", "train"):
+        assert run(command, "--help").exit_code == 0
+
+
+def test_version_names_both_versions():
+    assert run("--version").stdout.startswith(f"inrcodec {inrcodec.__version__} (bitstream version ")
+
+
+def modules_after(*arguments):
+    """Names of all modules loaded once a command has run in a fresh interpreter."""
+    code = (
+        "import sys\n"
+        "from inrcodec.cli.main import cli\n"
+        "try:\n    cli(sys.argv[1:])\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stderr.split())
+
+
+def test_help_tells_the_defaults_that_it_does_not_import():
+    """Of what numpy would have to be loaded for."""
+    text = " ".join(run("encode", "--help").output.split())
+    assert f"hardly pay. [default: {DEFAULT_STEPS}]" in text
+    assert f"may be given. [default: {DEFAULT_QUALITY}]" in text
+
+
+def test_help_loads_no_numpy():
+    assert not {"numpy", "torch", "PIL"} & modules_after("--help")
+    assert not {"numpy", "torch", "PIL"} & modules_after("encode", "--help")
+
+
+def test_reading_loads_no_torch(sinr, tmp_path):
+    assert "torch" not in modules_after("info", sinr)
+    assert "torch" not in modules_after("decode", sinr, "-o", tmp_path / "out.png")
+
+
+def test_python_dash_m():
+    command = [sys.executable, "-m", "inrcodec", "--version"]
+    assert "bitstream" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_encode_prints_size_rate_and_psnr(photo):
+    result = run("encode", photo)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""  # no bar where there is no terminal
+    data = photo.with_suffix(".sinr").read_bytes()
+    quality = psnr(picture(), inrcodec.decode(data))
+    line = f": 40x24, {len(data)} bytes, {8 * len(data) / 960:.3f} bpp, {quality:.2f} dB PSNR, "
+    assert result.stdout.startswith(str(photo.with_suffix(".sinr")) + line)
+
+
+def test_encode_json(photo, tmp_path):
+    target = tmp_path / "other.sinr"
+    result = run("encode", photo, "-o", target, "--json")
+    row = json.loads(result.stdout)
+    assert row.pop("seconds") >= 0
+    assert row.pop("psnr") == pytest.approx(psnr(picture(), inrcodec.decode(target.read_bytes())))
+    size = target.stat().st_size
+    assert row == {
+        "input": str(photo),
+        "output": str(target),
+        "width": 40,
+        "height": 24,
+        "bytes": size,
+        "bpp": 8 * size / 960,
+    }
+
+
+def test_quiet_is_silent(photo):
+    result = run("encode", photo, "--quiet")
+    assert result.exit_code == 0
+    assert result.output == ""
+
+
+def test_quality_changes_the_file(photo, tmp_path):
+    for quality in (10, 90):
+        assert run("encode", photo, "-q", quality, "-o", tmp_path / f"{quality}.sinr").exit_code == 0
+    assert (tmp_path / "10.sinr").stat().st_size < (tmp_path / "90.sinr").stat().st_size
+
+
+def test_options_reach_the_codec(photo, monkeypatch):
+    seen = {}
+
+    def encode(image, **options):
+        seen.update(options)
+        raise inrcodec.EncodeError("that is all")
+
+    monkeypatch.setattr(codec, "encode", encode)
+    arguments = ["--max-bytes", 900, "--steps", 3, "--codebook", "x", "--entropy", "zstd", "--device", "cpu"]
+    arguments += ["-j", 3]
+    assert_fails(run("encode", photo, *arguments), 1, "that is all", str(photo))
+    assert callable(seen.pop("progress"))
+    expected = {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
+    assert seen == expected
+
+
+def test_several_images_go_into_a_directory(tmp_path):
+    names = ["a.png", "b.bmp", "c.jpg"]
+    for name in names:
+        write_picture(Picture(picture()), tmp_path / name)
+    inputs = [tmp_path / name for name in names]
+    result = run("encode", *inputs, "-o", f"{tmp_path}/new/out/", "--json")
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["input"] for line in result.stdout.splitlines()] == [str(i) for i in inputs]
+    assert sorted(p.name for p in (tmp_path / "new/out").iterdir()) == ["a.sinr", "b.sinr", "c.sinr"]
+    (tmp_path / "existing").mkdir()
+    assert run("encode", inputs[0], "-o", tmp_path / "existing").exit_code == 0
+    assert (tmp_path / "existing/a.sinr").exists()
+
+
+def test_one_bad_image_does_not_stop_the_others(photo, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    result = run("encode", tmp_path / "missing.png", tmp_path / "bad.png", photo, "-o", f"{tmp_path}/out/")
+    assert result.exit_code == 3  # the worst of 1, 3 and 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.sinr"]
+    missing, bad = result.stderr.splitlines()
+    assert "missing.png" in missing
+    assert "bad.png" in bad
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["encode"],
+        ["encode", "a.png", "--psnr", "30", "--bpp", "1"],
+        ["encode", "a.png", "-q", "50", "--max-bytes", "100"],
+        ["encode", "a.png", "-q", "0"],
+        ["encode", "a.png", "-q", "101"],
+        ["encode", "a.png", "--bpp", "-1"],
+        ["encode", "a.png", "--bpp", "nan"],
+        ["encode", "a.png", "--psnr", "inf"],
+        ["encode", "a.png", "--psnr", "good"],
+        ["encode", "a.png", "--entropy", "magic"],
+        ["encode", "a.png", "b.png", "-o", "c.sinr"],
+        ["encode", "a.png", "a.jpg", "-o", "out/"],
+        ["encode", "-", "a.png", "-o", "out/"],
+        ["encode", "-", "-o", "out/"],
+        ["encode", "a.png", "-o", "-", "--json"],
+        ["decode", "a.sinr", "--scale", "2", "--size", "10x10"],
+        ["decode", "a.sinr", "--scale", "0"],
+        ["decode", "a.sinr", "--size", "10"],
+        ["decode", "a.sinr", "--size", "0x10"],
+        ["decode", "a.sinr", "--crop", "1,2,3"],
+        ["decode", "a.sinr", "--crop", "1,2,3,-4"],
+        ["decode", "a.sinr", "--crop", "0,0,0,4"],
+        ["decode", "a.sinr", "--max-pixels", "0"],
+        ["decode", "a.sinr", "-o", "a.xyz"],
+        ["decode", "a.sinr", "--format", "xyz"],
+        ["train", "--data", "/nowhere", "--recipe", "x", "--out", "y"],
+        ["frobnicate"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "Error:" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_without_force(photo, sinr, tmp_path):
+    before = sinr.read_bytes()
+    assert_fails(run("encode", photo, "-q", "5"), 1, "already exists")
+    assert sinr.read_bytes() == before
+    assert run("encode", photo, "-q", "5", "-f").exit_code == 0
+    assert sinr.read_bytes() != before
+    assert_fails(run("decode", sinr), 1, "photo.png", "already exists")
+    assert run("decode", sinr, "--force").exit_code == 0
+    np.testing.assert_array_equal(read_picture(photo).pixels, inrcodec.decode(sinr.read_bytes()))
+
+
+def test_refuses_a_target_before_working(photo, sinr, monkeypatch):
+    monkeypatch.setattr(codec, "encode", None)
+    assert_fails(run("encode", photo), 1, "already exists")
+    assert_fails(run("encode", photo, "-o", photo.parent / "nowhere" / "x.sinr"), 1, "no such directory")
+
+
+def test_pipes(photo):
+    encoded = run("encode", "-", stdin=photo.read_bytes())
+    assert encoded.exit_code == 0, encoded.output
+    assert "standard output: 40x24" in encoded.stderr
+    decoded = run("decode", "-", stdin=encoded.stdout_bytes)
+    assert decoded.exit_code == 0, decoded.output
+    np.testing.assert_array_equal(
+        np.array(Image.open(io.BytesIO(decoded.stdout_bytes))), inrcodec.decode(encoded.stdout_bytes)
+    )
+    as_ppm = run("decode", "-", "--format", "ppm", stdin=encoded.stdout_bytes)
+    assert as_ppm.stdout_bytes.startswith(b"P6")
+    assert json.loads(run("info", "-", "--json", stdin=encoded.stdout_bytes).stdout)["width"] == 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        ([], (40, 24)),
+        (["--scale", "2"], (80, 48)),
+        (["--scale", "0.5"], (20, 12)),
+        (["--size", "33x17"], (33, 17)),
+        (["--crop", "3,5,10,8"], (10, 8)),
+        (["--crop", "3,5,10,8", "--scale", "3"], (30, 24)),
+        (["--crop", "3,5,10,8", "--size", "64X32"], (64, 32)),
+    ],
+    ids=["native", "up", "down", "size", "crop", "crop and scale", "crop and size"],
+)
+def test_decode_sizes(sinr, tmp_path, arguments, size):
+    target = tmp_path / "out.png"
+    result = run("decode", sinr, "-o", target, *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    with Image.open(target) as im:
+        assert im.size == size
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format"),
+    [
+        ("o.jpg", "JPEG"),
+        ("o.JPEG", "JPEG"),
+        ("o.webp", "WEBP"),
+        ("o.tif", "TIFF"),
+        ("o.bmp", "BMP"),
+        ("o.ppm", "PPM"),
+    ],
+)
+def test_the_extension_decides_the_format(sinr, tmp_path, name, file_format):
+    assert run("decode", sinr, "-o", tmp_path / name).exit_code == 0
+    with Image.open(tmp_path / name) as im:
+        assert im.format == file_format
+
+
+def test_format_option(sinr, tmp_path):
+    assert run("decode", sinr, "-o", tmp_path / "noext", "--format", "webp").exit_code == 0
+    assert (tmp_path / "noext").read_bytes()[8:12] == b"WEBP"
+    assert run("decode", sinr, "--format", "bmp").exit_code == 0
+    assert sinr.with_suffix(".bmp").read_bytes()[:2] == b"BM"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_channels_come_back(tmp_path, channels):
+    write_picture(Picture(picture(channels=channels)), tmp_path / "a.png")
+    assert run("encode", tmp_path / "a.png").exit_code == 0
+    assert run("decode", tmp_path / "a.sinr", "-o", tmp_path / "b.png").exit_code == 0
+    assert read_picture(tmp_path / "b.png").pixels.shape == (24, 40, channels)
+
+
+def test_alpha_does_not_go_into_jpeg(tmp_path):
+    write_picture(Picture(picture(channels=4)), tmp_path / "a.png")
+    run("encode", tmp_path / "a.png")
+    assert_fails(run("decode", tmp_path / "a.sinr", "-o", tmp_path / "b.jpg"), 1, "alpha")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.sinr"]
+
+
+def test_profile_and_exif_travel(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif[0x0112] = 6
+    source = Image.fromarray(picture())
+    source.save(tmp_path / "a.jpg", exif=exif, icc_profile=RGB_PROFILE)
+    assert run("encode", tmp_path / "a.jpg").exit_code == 0
+    assert run("decode", tmp_path / "a.sinr").exit_code == 0
+    with Image.open(tmp_path / "a.png") as im:
+        assert im.size == (24, 40)  # turned upright
+        assert im.info["icc_profile"] == RGB_PROFILE
+        assert im.getexif()[0x010F] == "Maker"
+        assert im.getexif()[0x0112] == 1
+
+
+def damaged(data, kind):
+    """A .sinr file gone wrong."""
+    return {
+        "empty": b"",
+        "magic only": data[:4],
+        "cut": data[: len(data) // 2],
+        "flipped": data[:-9] + bytes([data[-9] ^ 16]) + data[-8:],
+        "longer": data + b"\0",
+        "version": data[:4] + b"\xff" + data[5:],
+        "png": b"\x89PNG\r\n\x1a\n" + bytes(30),
+        "zeros": bytes(500),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["empty", "magic only", "cut", "flipped", "longer", "version", "png", "zeros"]
+)
+def test_damaged_files_are_exit_code_3(sinr, tmp_path, kind):
+    bad = tmp_path / "bad.sinr"
+    bad.write_bytes(damaged(sinr.read_bytes(), kind))
+    assert_fails(run("decode", bad), 3, "bad.sinr")
+    assert_fails(run("info", bad), 3, "bad.sinr")
+    assert not bad.with_suffix(".png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"plain text", "not an image"),
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "image"),
+        (b"P6 2 1 65535 " + bytes(12), "16-bit"),
+        (b"II*\0" + struct.pack("<LH", 8, 0) + bytes(4), ""),
+    ],
+    ids=["text", "empty", "png", "deep", "tiff"],
+)
+def test_unusable_images_are_exit_code_3(tmp_path, content, words):
+    (tmp_path / "bad.img").write_bytes(content)
+    assert_fails(run("encode", tmp_path / "bad.img"), 3, "bad.img", words)
+    assert not (tmp_path / "bad.sinr").exists()
+
+
+def test_encoding_a_sinr_file_says_so(sinr):
+    assert_fails(run("encode", sinr, "-o", "-"), 3, "already a .sinr")
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "info"])
+def test_missing_input_is_exit_code_1(tmp_path, command):
+    assert_fails(run(command, tmp_path / "missing.x"), 1, "missing.x: No such file")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--scale", "2"], ["--size", "31x31"], ["--max-pixels", "959"]], ids=" ".join
+)
+def test_max_pixels(sinr, tmp_path, arguments):
+    target = tmp_path / "out.png"
+    assert_fails(run("decode", sinr, "--max-pixels", "960", "-o", target, *arguments), 3, "pixels")
+    assert not target.exists()
+    assert run("decode", sinr, "--max-pixels", "960", "-o", target).exit_code == 0
+
+
+def test_max_pixels_lets_a_region_of_a_huge_picture_pass(synthetic_path, synthetic_codebook, tmp_path):
+    """269 megapixels, of which one tile is read."""
+    side = 2**14 + 16
+    symbols = tile_symbols("corner", (32, 32), 1, sparsity=10**6)
+    tile = write_tile(symbols, 500, synthetic_codebook.entropy, "rans")
+    rows, cols = tile_grid(side, side)
+    file = Container(side, side, True, 500, synthetic_codebook.id, "rans", (tile,) * (rows * cols))
+    source, target = tmp_path / "huge.sinr", tmp_path / "corner.png"
+    source.write_bytes(pack(file))
+    arguments = ("decode", source, "--codebook", synthetic_path, "--crop", "0,0,16,8", "-o", target)
+    assert_fails(run(*arguments), 3, "exceeds the limit")
+    result = run(*arguments, "--max-pixels", str(2**29))
+    assert result.exit_code == 0, result.output
+    assert read_picture(target).pixels.shape == (8, 16, 1)
+
+
+@pytest.mark.parametrize("crop", ["0,0,41,24", "39,23,2,1", "40,0,1,1", "999999999,0,1,1"])
+def test_a_crop_beyond_the_picture_is_wrong_usage(sinr, tmp_path, crop):
+    result = run("decode", sinr, "--crop", crop, "-o", tmp_path / "out.png")
+    assert result.exit_code == 2, result.output
+    assert "not inside the 40 x 24 picture" in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_unknown_codebook_is_one_clear_line(photo):
+    result = run("encode", photo, "--codebook", "no-such-codebook")
+    assert_fails(result, 3, "no-such-codebook")
+
+
+@pytest.mark.parametrize("when", ["work", "write"])
+def test_ctrl_c_leaves_nothing_behind(photo, tmp_path, monkeypatch, when):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    if when == "work":
+        monkeypatch.setattr(codec, "encode", interrupted)
+    else:
+        monkeypatch.setattr(Path, "replace", interrupted)
+    result = run("encode", photo)
+    assert_fails(result, 130, "interrupted")
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(number, code):
+    command = [sys.executable, "-m", "inrcodec", "info", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(bytes(400_000))  # more than a pipe holds: returns once the command is reading
+        process.stdin.flush()
+        time.sleep(0.5)  # now it waits for more: a signal between two reads would be seen after the second
+        process.send_signal(number)
+        assert process.wait(20) == code
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_out_of_memory_is_one_line(photo, monkeypatch):
+    def greedy(*_arguments, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr(codec, "encode", greedy)
+    assert_fails(run("encode", photo), 1, "not enough memory")
+
+
+def test_info(sinr):
+    lines = dict(line.split(maxsplit=1) for line in run("info", sinr).stdout.splitlines() if "_" not in line)
+    assert lines["width"] == "40"
+    fields = json.loads(run("info", sinr, "--json").stdout)
+    assert (fields["width"], fields["height"], fields["channels"]) == (40, 24, 3)
+    assert fields["bpp"] == pytest.approx(8 * sinr.stat().st_size / 960)
+
+
+def test_codebooks_lists_what_is_installed():
+    books = inrcodec.available_codebooks()
+    assert books
+    output = run("codebooks").stdout
+    for book in books:
+        assert book.id in output
+        assert book.name in output
+    assert output.count("(default)") == 1
+
+
+def test_train_passes_its_options_on(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training_run, "train", lambda *a, **k: calls.append((a, k)), raising=False)
+    arguments = ["--data", tmp_path, "--recipe", "base", "--out", tmp_path / "out", "--resume"]
+    assert run("train", *arguments).exit_code == 0
+    assert calls == [((tmp_path, "base", tmp_path / "out"), {"resume": True, "device": "auto"})]

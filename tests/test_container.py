@@ -1,0 +1,227 @@
+"""The container: exact round trips, and one error tree for everything else that could be in a file."""
+
+import struct
+import time
+import tracemalloc
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import draw, tile_symbols
+
+import inrcodec
+from inrcodec.codec import decode_picture
+from inrcodec.container import (
+    MAGIC,
+    TILE,
+    Container,
+    Reader,
+    pack,
+    tile_grid,
+    unpack,
+    write_varint,
+)
+from inrcodec.entropy.payload import write_tile
+from inrcodec.errors import FormatError, InrCodecError, LimitError
+from inrcodec.limits import Limits
+
+STEP = 500
+SMALL = Limits(max_pixels=1 << 14, max_side=1 << 9, max_metadata_bytes=1000)
+
+
+def compressed(data):
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def small_container(codebook, entropy="rans", channels=1):
+    """19 x 23 pixels of one block, with every optional section."""
+    symbols = tile_symbols("small", (1, 1), channels, 20, 60)
+    tile = write_tile(symbols, STEP, codebook.entropy, entropy)
+    alpha = compressed(draw("alpha", (19 * 23,), 0, 3).astype(np.uint8).tobytes())
+    sections = {"alpha": alpha, "icc": compressed(b"profile"), "exif": compressed(b"MM\0*")}
+    return Container(19, 23, channels == 1, STEP, codebook.id, entropy, (tile,), sections)
+
+
+def sealed(data):
+    """The same file with a matching checksum."""
+    return data[:-4] + struct.pack("<I", zlib.crc32(data[:-4]))
+
+
+def test_every_field_comes_back(synthetic_codebook):
+    for entropy in ("rans", "zstd"):
+        for channels in (1, 3):
+            container = small_container(synthetic_codebook, entropy, channels)
+            for names in ((), ("icc",), ("alpha", "exif"), ("alpha", "icc", "exif")):
+                kept = {name: container.sections[name] for name in names}
+                wanted = replace(container, sections=kept)
+                assert unpack(pack(wanted)) == wanted
+
+
+def test_many_tiles_come_back():
+    width, height = 2 * TILE + 1, TILE + 1
+    assert tile_grid(width, height) == (2, 3)
+    assert tile_grid(TILE, 1) == (1, 1)
+    tiles = tuple(bytes([i]) * (200 * i) for i in range(6))
+    container = Container(width, height, False, 16, b"1234", "rans", tiles)
+    assert unpack(pack(container)) == container
+
+
+@given(st.integers(0, 2**40))
+def test_numbers(value):
+    data = write_varint(value)
+    reader = Reader(data)
+    assert reader.varint(2**40) == value
+    assert reader.left == 0
+    if value:
+        with pytest.raises(FormatError, match="range"):
+            Reader(data).varint(value - 1)
+    with pytest.raises(FormatError, match="truncated"):
+        Reader(data[:-1]).varint(2**40)
+
+
+def test_numbers_have_one_form():
+    assert Reader(b"\x05").varint(9) == 5
+    with pytest.raises(FormatError, match="shortest"):
+        Reader(b"\x85\x00").varint(9)
+    with pytest.raises(FormatError):
+        Reader(b"\xff" * 1000).varint(9)
+
+
+def test_every_flipped_bit_is_noticed(synthetic_codebook):
+    data = pack(small_container(synthetic_codebook))
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(FormatError):
+            unpack(bytes(damaged))
+
+
+def test_every_truncation_and_trailing_bytes_are_noticed(synthetic_codebook, synthetic_path):
+    data = pack(small_container(synthetic_codebook))
+    for wrong in [data[:end] for end in range(len(data))] + [data + b"\0", data + data]:
+        with pytest.raises(FormatError):
+            inrcodec.decode(wrong, codebook=synthetic_path)
+        with pytest.raises(FormatError):
+            inrcodec.inspect(wrong)
+
+
+@pytest.mark.parametrize("entropy", ["rans", "zstd"])
+def test_bytes_after_the_tile_are_noticed_whatever_the_checksum(synthetic_codebook, synthetic_path, entropy):
+    container = small_container(synthetic_codebook, entropy)
+    for extra in (b"\0", b"\1\2", b"\xff" * 9):
+        data = pack(replace(container, tiles=(container.tiles[0] + extra,)))
+        with pytest.raises(FormatError):
+            inrcodec.decode(data, codebook=synthetic_path)
+
+
+@pytest.mark.parametrize(("entropy", "count"), [("rans", 300), ("zstd", 2500)])
+def test_mutants_with_a_valid_checksum(synthetic_codebook, synthetic_path, entropy, count):
+    """An error of the package's own or a picture, soon; nothing else."""
+    data = pack(small_container(synthetic_codebook, entropy, 3))
+    rng = np.random.default_rng(11)
+    pictures = 0
+    for number in range(count):
+        mutant = bytearray(data)
+        # The header takes few of the bytes, but most of the decisions.
+        reach = 20 if number % 3 == 0 else len(data) - 4
+        for place in rng.integers(5, reach, rng.integers(1, 4)):
+            mutant[place] = rng.integers(256) if number % 2 else mutant[place] ^ 1 << rng.integers(8)
+        if number % 5 == 0:
+            place = rng.integers(5, len(data) - 12)
+            del mutant[place : place + rng.integers(1, 9)]
+        begin = time.perf_counter()
+        try:
+            picture = decode_picture(
+                sealed(bytes(mutant)), codebook=synthetic_path, device="cpu", limits=SMALL
+            )
+            assert picture.pixels.dtype == np.uint8
+            pictures += 1
+        except InrCodecError:
+            pass
+        assert time.perf_counter() - begin < 5
+    assert 0 < pictures < count
+
+
+@pytest.mark.parametrize(("width", "height"), [(65535, 65535), (65535, 1 << 13), (1 << 15, (1 << 13) + 1)])
+def test_absurd_sizes_are_refused_before_anything_is_allocated(synthetic_codebook, width, height):
+    container = small_container(synthetic_codebook)
+    tiles = (b"",) * int(np.prod(tile_grid(width, height)))
+    data = pack(replace(container, width=width, height=height, tiles=tiles))
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError):
+            inrcodec.decode(data)
+        with pytest.raises(LimitError):
+            inrcodec.inspect(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_absurd_targets_are_refused_before_anything_is_allocated(synthetic_codebook, synthetic_path):
+    data = pack(small_container(synthetic_codebook))
+    for options in ({"scale": 10_000.0}, {"size": (65536, 1)}, {"size": (1 << 15, 1 << 14)}):
+        with pytest.raises(LimitError):
+            inrcodec.decode(data, codebook=synthetic_path, **options)
+    assert inrcodec.decode(data, codebook=synthetic_path, size=(1, 1)).shape == (1, 1, 2)
+
+
+def test_limits_are_the_callers(synthetic_codebook, synthetic_path):
+    data = pack(small_container(synthetic_codebook))
+    tight = Limits(max_pixels=19 * 23 - 1)
+    for call in (inrcodec.inspect, inrcodec.decode):
+        with pytest.raises(LimitError):
+            call(data, limits=tight)
+    with pytest.raises(LimitError):
+        inrcodec.inspect(data, limits=Limits(max_side=22))
+    assert inrcodec.inspect(data, limits=Limits(max_pixels=19 * 23, max_side=23)).width == 19
+    with pytest.raises(FormatError, match="larger"):
+        decode_picture(data, codebook=synthetic_path, limits=Limits(max_metadata_bytes=3))
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("section", ["alpha", "icc", "exif", "tile"])
+def test_compression_bombs_are_refused(synthetic_codebook, synthetic_path, section, declared):
+    bomb = zstandard.ZstdCompressor(write_content_size=declared).compress(bytes(1 << 27))
+    container = small_container(synthetic_codebook, "zstd")
+    if section == "tile":
+        container = replace(container, tiles=(b"\1" + bomb,))
+    else:
+        container = replace(container, sections=container.sections | {section: bomb})
+    data = pack(container)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match="larger"):
+            decode_picture(data, codebook=synthetic_path, device="cpu")
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_other_versions_and_unknown_features(synthetic_codebook):
+    data = bytearray(pack(small_container(synthetic_codebook)))
+    data[4] += 1
+    with pytest.raises(FormatError, match="version"):
+        unpack(sealed(bytes(data)))
+    data[4] -= 1
+    data[5] |= 0x80
+    with pytest.raises(FormatError, match="features"):
+        unpack(sealed(bytes(data)))
+
+
+@pytest.mark.parametrize("field", ["width", "height", "step"])
+def test_empty_pictures_and_steps_are_refused(synthetic_codebook, field):
+    with pytest.raises(FormatError, match="empty"):
+        unpack(pack(replace(small_container(synthetic_codebook), **{field: 0})))
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=60))
+def test_other_files_are_refused(data):
+    for wrong in (data, MAGIC + data, sealed(MAGIC + b"\1" + data + b"....")):
+        with pytest.raises(InrCodecError):
+            inrcodec.decode(wrong)

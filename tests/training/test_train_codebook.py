@@ -1,0 +1,380 @@
+"""Training of a codebook from photos to a file that encodes, with recipes of a few seconds."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+import inrcodec
+from inrcodec.bench import variants
+from inrcodec.codebook import load_codebook
+from inrcodec.decisions.quantizer import weight_cost
+from inrcodec.errors import InputError
+from inrcodec.signal.prediction import predicted_harmonics
+from inrcodec.signal.restoration import inputs
+from inrcodec.tile.partition import (
+    BLOCK,
+    SIZES,
+    UNIT,
+    Partition,
+    boundary_indices,
+    boundary_size,
+    sample_indices,
+)
+from inrcodec.training.adam import Moments, adam_step
+from inrcodec.training.checkpoint import load_arrays
+from inrcodec.training.data import Photos, load_photos
+from inrcodec.training.loop import Trainer
+from inrcodec.training.recipes import parse_recipe, task_module
+from inrcodec.training.restoration import Options, RestorationTask, _Example, quantise_network
+from inrcodec.training.run import train
+from inrcodec.training.starts import _Cells, rate_distortion
+from inrcodec.training.task import Setting
+from inrcodec.training.worker import single_worker
+
+STARTS = """
+task = "starts"
+[training]
+steps = 8
+lr = 2e-3
+schedule = "cosine"
+rounds = 2
+round_steps = 4
+fraction = 0.5
+score = "adapted"
+log_every = 2
+[starts]
+hidden = 8
+modes = 2
+steps = [24.0, 60.0]
+batch = [12, 6, 4]
+anneal = 4
+"""
+CONTEXTS = """
+task = "contexts"
+[training]
+steps = 30
+lr = 4e-3
+log_every = 10
+[contexts]
+starts = "{starts}"
+trained_on = "scikit-image photos"
+rates = "{rates}"
+hidden = [6, 4]
+photos = 3
+batch = 256
+"""
+
+RESTORATION = """
+task = "restoration"
+[training]
+steps = {steps}
+lr = 2e-3
+log_every = 10
+validate_every = 20
+[restoration]
+codebook = "{codebook}"
+hidden = [8, 8]
+photos = 2
+batch = 4
+crop = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three training photos and one for validation, 96 x 128 pixels."""
+    path = tmp_path_factory.mktemp("photos") / "photos.npz"
+    crops = [data.astronaut()[:96, 100:228], data.coffee()[200:296, :128], data.chelsea()[60:156, 90:218]]
+    np.savez(path, train=np.stack(crops), val=data.astronaut()[None, 300:396, 200:328])
+    return path
+
+
+@pytest.fixture(scope="module")
+def starts_file(photos, tmp_path_factory):
+    """Result of the tiny run of start networks."""
+    return train(photos, parse_recipe("tiny-starts", STARTS), tmp_path_factory.mktemp("starts"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def codebook_file(photos, starts_file, tmp_path_factory):
+    """Result of the tiny run of contexts on them."""
+    recipe = parse_recipe("tiny-contexts", CONTEXTS.format(starts=starts_file, rates=""))
+    return train(photos, recipe, tmp_path_factory.mktemp("contexts"), device="cpu")
+
+
+def test_start_networks_are_pruned_and_exported(starts_file):
+    tensors, metadata = load_arrays(starts_file)
+    assert metadata["recipe"]["name"] == "tiny-starts"
+    assert metadata["density"] == pytest.approx(0.25, abs=0.02)
+    for size in SIZES:
+        inputs, outputs = boundary_size(size), 2 * len(predicted_harmonics(size))
+        assert tensors[f"starts.{size}.weight1"].shape == (8, inputs)
+        assert tensors[f"starts.{size}.weight3"].shape == (outputs, 8 + inputs)
+        assert tensors[f"starts.{size}.prior"].shape == (2,)
+        assert (tensors[f"starts.{size}.bias1"] != 0).all()
+    rounds = sorted(path.name for path in starts_file.parent.glob("round-*"))
+    assert rounds == [f"round-0{i}.safetensors" for i in range(3)]
+
+
+def test_a_trained_codebook_encodes(codebook_file, photo):
+    codebook = load_codebook(codebook_file)
+    assert codebook.metadata["recipe"]["name"] == "tiny-contexts"
+    small = photo[:64, :96]
+    file = inrcodec.encode(small, codebook=codebook_file)
+    assert inrcodec.inspect(file).codebook == codebook.id.hex()
+    error = np.abs(inrcodec.decode(file, codebook=codebook_file).astype(int) - small).mean()
+    assert error < 12
+    # Even minutes-old tables beat none: uniform ones would spend four bits on every magnitude.
+    assert len(file) < len(inrcodec.encode(small, codebook=codebook_file, entropy="zstd"))
+
+
+def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
+    variants.main(str(starts_file.parent), str(tmp_path))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"no-restoration.safetensors", "no-phases.safetensors", "zero-starts.safetensors"} | {
+        f"round-0{i}.safetensors" for i in range(3)
+    }
+    default, without = load_codebook(), load_codebook(tmp_path / "no-restoration.safetensors")
+    assert default.restoration.weights[-1].any()
+    assert not without.restoration.weights[-1].any()
+    assert np.array_equal(default.starts[8].weight1, without.starts[8].weight1)
+    cosines = load_codebook(tmp_path / "no-phases.safetensors").entropy.phases.bits
+    assert cosines[:, 0].max() < 0.01
+    assert (cosines[:, 1:] == 14).all()
+    trained, replaced = (load_arrays(path)[0] for path in (starts_file, tmp_path / "zero-starts.safetensors"))
+    assert trained.keys() == replaced.keys()
+    assert not any(tensor.any() for tensor in replaced.values())
+
+
+def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
+    photos, starts_file, codebook_file, tmp_path, photo
+):
+    recipe = parse_recipe("again", CONTEXTS.format(starts=starts_file, rates=codebook_file))
+    second = train(photos, recipe, tmp_path, device="cpu")
+    assert load_codebook(second).id != load_codebook(codebook_file).id
+    file = inrcodec.encode(photo[:32, :64], codebook=second)
+    assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
+
+
+def test_a_run_is_refused_before_its_photos_are_read(starts_file, tmp_path):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    with pytest.raises(InputError, match="holds a training run"):
+        train(tmp_path / "missing", recipe, starts_file.parent, device="cpu")
+    with pytest.raises(InputError, match="missing"):
+        train(tmp_path / "missing", recipe, starts_file.parent, resume=True, device="cpu")
+
+
+def test_two_processes_fit_the_same_photos_as_one(photos, starts_file, codebook_file, tmp_path):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(CONTEXTS.format(starts=starts_file, rates=""))
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = ["-m", "inrcodec", "train", "--data", photos, "--recipe", recipe, "--out", tmp_path / "run"]
+    done = subprocess.run([*together, *command], env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)
+    assert done.returncode == 0
+    one, two = (load_arrays(path)[0] for path in (codebook_file, tmp_path / "run" / "result.safetensors"))
+    # These tables are counts of symbols; networks differ by rounding.
+    for name in ("splits", "modes", "phases"):
+        assert np.array_equal(one[name], two[name])
+    name = "magnitudes.8.weight1"
+    assert np.abs(one[name] - two[name]).max() < 0.01 * np.abs(one[name]).max()
+
+
+def test_restoration_is_trained_for_a_codebook(photos, codebook_file, tmp_path):
+    recipe = parse_recipe("tiny", RESTORATION.format(steps=150, codebook=codebook_file))
+    result = train(photos, recipe, tmp_path, device="cpu")
+    before, after = load_codebook(codebook_file), load_codebook(result)
+    assert after.metadata["codebook"] == before.metadata
+    assert after.metadata["trained_on"] == before.metadata["trained_on"]
+    old, new = (load_arrays(path)[0] for path in (codebook_file, result))
+    changed = {name for name in old.keys() | new.keys() if not np.array_equal(old.get(name), new.get(name))}
+    assert {name.split(".")[0] for name in changed} == {"restoration"}
+    weights = after.restoration.weights
+    assert [weight.shape for weight in weights] == [(8, 19, 3, 3), (8, 8, 3, 3), (12, 8, 3, 3)]
+    assert not weights[0][:, :12].reshape(8, 3, -1).sum(2).any()
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert rows[0]["loss"] > 0.98 * rows[0]["unrestored"]
+    assert rows[-1]["loss"] < 0.99 * rows[-1]["unrestored"]
+
+
+def test_integers_follow_the_restoration_network_that_was_trained():
+    """Within two per cent of a quantiser step, for weights of ordinary size."""
+    rng = np.random.default_rng(5)
+    shapes = [(16, 19, 3, 3), (16, 16, 3, 3), (12, 16, 3, 3)]
+    weights = [rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape) for shape in shapes]
+    planes = weights[0][:, :12].reshape(16, 3, -1)
+    planes -= planes.mean(2, keepdims=True)
+    biases = [rng.normal(0, 0.3, shape[0]) for shape in shapes]
+    network = quantise_network(weights, biases)
+    partition = Partition.from_splits(np.array([[0, 16], [5, 1]]))
+    decoded = np.rint(rng.normal(0, 300, (3, 64, 64)))
+    step, reach = 320, 3
+    positions = np.arange(-reach, 32 + reach)
+    owner, size = partition.owner, partition.size[partition.owner]
+    x = inputs(decoded, owner, size, step, positions, positions)
+    x = torch.from_numpy(x.astype(np.float64) / 16)[None]
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        x = torch.nn.functional.conv2d(x, torch.from_numpy(weight), torch.from_numpy(bias))
+        x = x.clamp(0, 1) if number < 2 else torch.nn.functional.pixel_shuffle(x, 2)
+    result = network.restore(decoded, owner, size, step)
+    assert x.std() > 0.2
+    assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
+
+
+def test_photos_are_turned_with_their_cells():
+    owner = np.arange(8 * 12).reshape(8, 12)
+    planes = np.kron(owner, np.ones((3, 8, 8))).astype(np.int16)
+    example = _Example(planes, planes, owner, 5 * owner, 160)
+    turned = [example.turned(way) for way in range(8)]
+    assert len({t.owner.tobytes() for t in turned}) == 8
+    for t in turned:
+        assert np.array_equal(t.decoded[2, ::8, ::8], t.owner)
+        assert np.array_equal(t.size, 5 * t.owner)
+        assert np.array_equal(t.original, t.decoded)
+
+
+def test_crops_show_what_is_to_be_restored():
+    """An original of twice the decoded samples: the error is what the network sees, less the mean."""
+    partition = Partition.from_splits(np.array([[0, 16, 3], [5, 1, 0]]))
+    decoded = np.random.default_rng(1).integers(-999, 999, (3, 64, 96)).astype(np.int16)
+    owner = partition.owner
+    example = _Example(2 * decoded, decoded, owner, partition.size[owner], 160)
+    options = Options("", (4, 4), 1, crop=16)
+    task = RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
+    x, target, scale = task._crop(np.random.default_rng(2))
+    assert x.shape == (19, 14, 14)
+    assert target.shape == (12, 8, 8)
+    assert scale == pytest.approx(1 / example.squared_error())
+    difference = (target - x[:12, 3:-3, 3:-3]).reshape(3, -1)
+    assert np.ptp(difference, axis=1).max() <= 1 / 16 + 1e-5
+    assert abs(x[:12].mean()) < 1e-5
+
+
+@pytest.mark.parametrize("stop", [3, 9])
+def test_interrupted_training_resumes_exactly(photos, starts_file, tmp_path, stop):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    setting = Setting(str(photos), recipe.training.seed, single_worker())
+
+    class Interrupted(Exception):
+        pass
+
+    task = task_module("starts").build(recipe.options, setting)
+    loss = task.loss
+
+    def interrupted(params, mask, batch_index):
+        if batch_index == stop:
+            raise Interrupted
+        return loss(params, mask, batch_index)
+
+    task.loss = interrupted
+    trainer = Trainer(task, recipe.training, tmp_path, setting.worker, recipe.to_dict())
+    with pytest.raises(Interrupted):
+        trainer.run()
+    result = train(photos, recipe, tmp_path, resume=True, device="cpu")
+    expected, _ = load_arrays(starts_file)
+    found, _ = load_arrays(result)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert np.array_equal(found[name], tensor), name
+
+
+def test_training_lowers_the_cost(photos):
+    recipe = parse_recipe("tiny-starts", STARTS)
+    setting = Setting(str(photos), 0, single_worker())
+    task = task_module("starts").build(recipe.options, setting)
+    start = task.start()
+    params = torch.tensor(start.params, requires_grad=True)
+    every = torch.ones_like(params, dtype=torch.bool)
+
+    def cost():
+        with torch.no_grad():
+            return float(torch.stack([task.loss(params, every, 1000 + i)[0] for i in range(8)]).mean())
+
+    before = cost()
+    moments = Moments.zeros(params)
+    for index in range(240):
+        (gradient,) = torch.autograd.grad(task.loss(params, every, index)[0], params)
+        with torch.no_grad():
+            adam_step(params, gradient, moments, index + 1, torch.tensor(start.rates) * 2e-3)
+    assert cost() < 0.97 * before
+    figures = task.validate(params.detach(), every)
+    assert figures.keys() == {f"{kind}{size}" for kind in ("bits", "ratio") for size in SIZES}
+
+
+def test_training_cost_is_the_encoders_estimate():
+    weights = np.linspace(0, 30, 50, dtype=np.float32)
+    cost = rate_distortion(torch.from_numpy(weights)).numpy()
+    assert np.allclose(cost, weight_cost(weights), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_training_cells_see_what_coded_cells_see(photos, size):
+    """Boundaries of the drawn cells are those that the codec would read in a picture of such cells."""
+    photos_in_memory = load_photos(photos, "train", torch.device("cpu"))
+    cells = _Cells(photos_in_memory, (24.0,))
+    _, height, width = 3, 96, 128
+    partition = type(cells._patterns[size]).from_splits(
+        np.full((height // BLOCK, width // BLOCK), {32: 0, 16: 1, 8: 16}[size])
+    )
+    every = np.arange(len(partition.size))
+    y, x = partition.row * UNIT // size, partition.col * UNIT // size
+    # The draws leave out the first row and column, where samples have to be replaced.
+    inner = every[(y > 0) & (x > 0)]
+    photo = np.ones(len(inner), np.int64)
+    boundary, samples = cells._indices(photo, 0 * photo, y[inner], x[inner], size)
+    begin = height * width
+    assert np.array_equal(samples - begin, sample_indices(partition, inner, size, width))
+    expected = boundary_indices(partition, inner, size, width)
+    last = x[inner] * size + 2 * size <= width
+    assert np.array_equal((boundary - begin)[last], expected[last])
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_turned_cells_are_cells_of_turned_photos(photos, turn):
+    photo = load_photos(photos, "train", torch.device("cpu")).pixels[: 96 * 128].numpy().reshape(96, 128, 3)
+    turned = photo.swapaxes(0, 1) if turn & 4 else photo
+    turned = turned[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
+
+    def cells_of(pixels):
+        shape = np.array([pixels.shape[:2]])
+        flat = torch.from_numpy(pixels.reshape(-1, 3).copy())
+        return _Cells(Photos(flat, np.zeros(1, np.int64), shape, ("photo",)), (24.0,))
+
+    cells, expected = cells_of(photo), cells_of(turned)
+    for size in SIZES:
+        y, x = (axis.ravel()[1:] for axis in np.indices([n // size for n in turned.shape[:2]]))
+        y, x = np.maximum(y, 1), np.maximum(x, 1)
+        none = np.zeros(len(y), np.int64)
+        for ours, theirs in zip(
+            cells._indices(none, none + turn, y, x, size),
+            expected._indices(none, none, y, x, size),
+            strict=True,
+        ):
+            assert torch.equal(cells.samples[ours], expected.samples[theirs])
+            difference = cells.views[0][ours] - expected.views[0][theirs]
+            assert abs(difference).max() <= 1  # a tie may be rounded to the other side
+
+
+def test_errors_of_the_recipes(photos, starts_file, tmp_path):
+    with pytest.raises(InputError, match="at least 1"):
+        parse_recipe("bad", STARTS.replace("modes = 2", "modes = 0"))
+    with pytest.raises(InputError, match="hidden"):
+        parse_recipe("bad", CONTEXTS.format(starts="a", rates="").replace("[6, 4]", "[6]"))
+    missing = parse_recipe("missing", CONTEXTS.format(starts=tmp_path / "none.safetensors", rates=""))
+    with pytest.raises(InputError, match="cannot be read"):
+        train(photos, missing, tmp_path / "out", device="cpu")
+    missing = parse_recipe("missing", RESTORATION.format(steps=1, codebook=tmp_path / "none.safetensors"))
+    with pytest.raises(InputError, match="cannot be read"):
+        train(photos, missing, tmp_path / "out", device="cpu")
+    for wrong in ("crop = 31", "crop = 0"):
+        with pytest.raises(InputError, match="multiple of 2"):
+            parse_recipe("bad", RESTORATION.format(steps=1, codebook="a").replace("crop = 32", wrong))
+    other = parse_recipe("maml", CONTEXTS.format(starts=starts_file.with_name("state.safetensors"), rates=""))
+    with pytest.raises(InputError, match="no network for cells"):
+        train(photos, other, tmp_path / "out", device="cpu")
