@@ -19,11 +19,7 @@ from inrcodec.decisions.prediction_costs import Starter
 from inrcodec.decisions.rdoq import Rate
 from inrcodec.signal.cross_component import carried, slopes
 from inrcodec.signal.reconstruction import Canvas
-from inrcodec.tile.partition import (
-    SIZES,
-    UNIT,
-    Partition,
-)
+from inrcodec.tile.partition import SIZES, UNIT, Partition
 from inrcodec.tile.symbols import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]

@@ -1,7 +1,9 @@
-"""How many processor cores and threads there are to share work among."""
+"""How many cores and threads there are to share work among, and how BLAS is held to one."""
 
 import os
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def cores() -> int:
@@ -16,13 +18,76 @@ def threads() -> int:
     return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
 
 
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Matrix products inside the block take one thread each.
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Matrix products inside the block take one thread each; blocks may overlap, in one thread or several.
 
     The codec's matrices are small: a second thread gains a tenth of the time at best, and where cores are
     busy, threads that wait for each other take several times as long.
+
+    The first block to begin limits the libraries that are loaded by then, and the last one to end puts back
+    what it found. A thread that holds a limit of `threadpoolctl` of its own keeps others from changing
+    OpenBLAS's: meanwhile, only blocks in that thread have an effect.
+
+    Raises:
+        Exception: whatever the block raises; the limit is lifted then, too.
     """
     from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits
+    # The inner limit is for libraries whose limits are per thread, and for a thread that holds its own.
+    with _LIMIT, threadpool_limits(1, user_api="blas"):
+        yield
+
+
+class _ProcessLimit:
+    """Limit of the whole process, shared by whoever is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._lift: Callable[[], None]
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._lift = _limit_process()
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._lift()
+
+
+def _limit_process() -> Callable[[], None]:
+    """Sets the limit; what it returns puts back what was there."""
+    from threadpoolctl import threadpool_limits
+
+    limited, lift = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with threadpool_limits(1, user_api="blas"):
+                limited.set()
+                lift.wait()
+        finally:
+            limited.set()
+
+    def end() -> None:
+        lift.set()
+        holder.join()
+
+    # While a thread that has limited OpenBLAS lives, threadpoolctl silently keeps others from changing that.
+    # The last user is often another thread than the first, so a third one does both.
+    holder = threading.Thread(target=hold, name="one BLAS thread", daemon=True)
+    holder.start()
+    try:
+        limited.wait()
+    except BaseException:  # Ctrl-C: nobody will be inside.
+        lift.set()
+        raise
+    return end
+
+
+_LIMIT = _ProcessLimit()

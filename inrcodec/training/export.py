@@ -5,7 +5,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.signal.prediction import INPUT_ONE, OUTPUT_BITS, PHASE_BITS, SINE_ONE, TURN, StartNetwork
+from inrcodec.signal.prediction import (
+    INPUT_ONE,
+    OUTPUT_BITS,
+    PHASE_BITS,
+    SINE_ONE,
+    TURN,
+    StartNetwork,
+)
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import boundary_size
 

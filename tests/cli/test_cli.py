@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from inrcodec.cli.main import cli
 from PIL import Image, ImageCms
 from synthetic import tile_symbols
 
 import inrcodec
 from inrcodec import codec
-from inrcodec.cli.main import cli
 from inrcodec.container import Container, pack, tile_grid
 from inrcodec.encoding.picture import DEFAULT_QUALITY
 from inrcodec.encoding.tile import DEFAULT_STEPS

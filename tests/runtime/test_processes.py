@@ -8,7 +8,7 @@ import pytest
 
 from inrcodec.errors import EncodeError
 from inrcodec.runtime.processes import mapping, parallel
-from inrcodec.runtime.threads import cores, threads
+from inrcodec.runtime.threads import threads
 
 
 def threads_and_variables(_):
@@ -94,11 +94,3 @@ def test_an_interruption_ends_what_is_under_way(tmp_path):
 def test_an_error_of_the_function_comes_back_as_it_is():
     with pytest.raises(EncodeError, match="not 3"):
         share_all(refuse, [3, 4, 5, 6, 7, 8])
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("3", 3), (" 2,4", 2), ("0", None), ("many", None), ("", None)]
-)
-def test_threads_are_those_of_the_variable_or_the_cores(monkeypatch, value, expected):
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert threads() == (expected or cores())
