@@ -7,6 +7,7 @@ over raw, because unpacking a PNG would raise the peak before the work begins.
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from inrcodec.bench.codecs import parse_codec
 from inrcodec.bench.images import load_rgb
 from inrcodec.errors import EncodeError
-from inrcodec.runtime.processes import one_thread
+from inrcodec.runtime.threads import ONE_THREAD
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def measure_memory(codec: str, image: str, source: Path, setting: str, encoded: 
 
 def _run_child(direction: str, codec: str, setting: str, path: Path) -> Peak:
     command = [sys.executable, "-m", "inrcodec.bench.memory", direction, codec, setting, str(path)]
-    with one_thread():
-        child = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    environment = os.environ | ONE_THREAD
+    child = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
     if child.returncode:
         last = child.stderr.strip().rpartition("\n")[2]
         raise EncodeError(f"measuring the memory of {codec} failed: {last}")

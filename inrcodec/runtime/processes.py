@@ -1,7 +1,11 @@
-"""Processes of one thread each, that share work."""
+"""Processes of one thread each, that share work.
+
+Neither this module nor what it imports may import numpy: a worker limits numerical libraries before that.
+"""
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -9,18 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from inrcodec.errors import EncodeError
-from inrcodec.runtime.threads import one_blas_thread
+from inrcodec.runtime.threads import ONE_THREAD, one_blas_thread
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
-
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 _MOST_PROCESSES = 61
 """Windows cannot wait for more."""
@@ -61,13 +57,17 @@ def parallel(
 
 @contextmanager
 def mapping(jobs: int) -> Iterator[Map]:
-    """A `map` whose calls are shared among processes if there are more than one; errors as for `parallel`.
+    """A `map` whose calls are shared among processes if there are more than one.
 
     Meanwhile, matrix products take one thread in this process, too.
 
     Args:
         jobs: processes. With 1, a call is made in this process when its result is asked for; with more, they
             are also made ahead, but no more than two per process.
+
+    Raises:
+        EncodeError: a process died.
+        Exception: whatever a function or the block raises; the processes are then ended at once.
     """
     if jobs == 1:
         with one_blas_thread():
@@ -94,13 +94,12 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
     import multiprocessing
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
-    # Spawned, not forked: children see the thread limits before they import numpy, and inherit no locks.
+    # Spawned, not forked: children have not imported numpy yet, and inherit no locks.
     context = multiprocessing.get_context("spawn")
     count = min(count, _MOST_PROCESSES)
     with (
-        one_thread(),
         one_blas_thread(),
-        ProcessPoolExecutor(count, context, _end_silently_when_interrupted) as pool,
+        ProcessPoolExecutor(count, context, _begin_work) as pool,
     ):
         try:
             yield pool
@@ -113,20 +112,13 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
             raise
 
 
-def _end_silently_when_interrupted() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _begin_work() -> None:
+    """What a worker does first."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # An interrupted worker ends silently.
+    os.environ.update(ONE_THREAD)
+    # The main module of the parent, which a worker imports before this, may have loaded it: too late for
+    # variables. This limit stays, for all libraries, as theirs would.
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Child processes started inside see variables that limit numerical libraries to one thread."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        threadpool_limits(1)

@@ -1,9 +1,21 @@
-"""How many cores and threads there are to share work among, and how BLAS is held to one."""
+"""How many cores and threads there are to share work among, and how numerical libraries are held to one."""
 
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    ),
+    "1",
+)
+"""Environment in which numerical libraries take one thread; they read it when they are loaded."""
 
 
 def cores() -> int:

@@ -1,18 +1,21 @@
 """Processes that share work."""
 
 import os
-import threading
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import inrcodec.runtime.processes
 from inrcodec.errors import EncodeError
 from inrcodec.runtime.processes import mapping, parallel
-from inrcodec.runtime.threads import threads
+from inrcodec.runtime.threads import ONE_THREAD, threads
 
 
 def threads_and_variables(_):
-    return threading.active_count(), os.environ["OMP_NUM_THREADS"], threads()
+    return threads(), {name: os.environ.get(name) for name in ONE_THREAD}
 
 
 def die(_):
@@ -27,11 +30,16 @@ def refuse(number):
     raise EncodeError(f"not {number}")
 
 
-def test_workers_are_told_to_use_one_thread():
-    before = os.environ.get("OMP_NUM_THREADS")
-    ((_, (_, variable, found)),) = list(parallel(threads_and_variables, [1], 1))
-    assert (variable, found) == ("1", 1)
-    assert os.environ.get("OMP_NUM_THREADS") == before
+def test_workers_are_told_to_use_one_thread_and_nobody_else_is():
+    before = dict(os.environ)
+    for _, found in parallel(threads_and_variables, [1], 1):
+        assert found == (1, ONE_THREAD)
+        assert dict(os.environ) == before
+    assert dict(os.environ) == before
+    with mapping(2) as share:
+        assert list(share(threads_and_variables, [1, 2])) == [(1, ONE_THREAD)] * 2
+        assert dict(os.environ) == before
+    assert dict(os.environ) == before
 
 
 def test_results_come_in_order_from_other_processes():
@@ -94,3 +102,38 @@ def test_an_interruption_ends_what_is_under_way(tmp_path):
 def test_an_error_of_the_function_comes_back_as_it_is():
     with pytest.raises(EncodeError, match="not 3"):
         share_all(refuse, [3, 4, 5, 6, 7, 8])
+
+
+def script(folder, text, **options):
+    """Starts a script, whose directory is not that of the package."""
+    path = folder / "script.py"
+    path.write_text(text)
+    root = str(Path(inrcodec.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
+    return subprocess.Popen(
+        [sys.executable, str(path)], env=environment, text=True, stdout=subprocess.PIPE, **options
+    )
+
+
+NUMPY_FIRST = """
+import numpy
+from threadpoolctl import threadpool_info
+
+from inrcodec.runtime.processes import mapping
+
+def blas(_):
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+if __name__ == "__main__":
+    before = blas(0)
+    with mapping(2) as share:
+        print(*share(blas, [1, 2]), blas(0))
+    print(blas(0) == before)
+"""
+
+
+def test_workers_whose_main_module_has_loaded_numpy_take_one_thread_all_the_same(tmp_path):
+    process = script(tmp_path, NUMPY_FIRST)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output.splitlines() == ["{1} {1} {1}", "True"]
