@@ -102,6 +102,7 @@ def encode(
         device: "auto", "cpu" or "cuda".
         jobs: processes that share the tiles (1024 pixels a side) of a large picture, unless a GPU is used.
             They are spawned: a script that asks for more than one needs `if __name__ == "__main__":`.
+            A daemonic process, such as a worker of `multiprocessing.Pool`, does the work itself.
         icc, exif: metadata to keep; those of a Pillow image or `Picture` are kept anyway.
         progress: called with the fraction done, from 0 to 1.
 

@@ -38,6 +38,9 @@ def parallel(
 ) -> Iterator[tuple[_Item, _Result]]:
     """Pairs of item and function(item), as they are finished.
 
+    A daemonic process, such as a worker of `multiprocessing.Pool`, may not have children: it does the work
+    itself.
+
     Args:
         function: importable by name in another process.
         items: its arguments; items and results are pickled.
@@ -48,6 +51,11 @@ def parallel(
         Exception: whatever the function raises; the remaining items are then given up.
     """
     if not items:
+        return
+    if _childless():
+        with one_blas_thread():
+            for item in items:
+                yield item, function(item)
         return
     with _executor(min(jobs, len(items))) as pool:
         futures = {pool.submit(function, item): item for item in items}
@@ -63,13 +71,13 @@ def mapping(jobs: int) -> Iterator[Map]:
 
     Args:
         jobs: processes. With 1, a call is made in this process when its result is asked for; with more, they
-            are also made ahead, but no more than two per process.
+            are also made ahead, but no more than two per process. In a daemonic process, as with 1.
 
     Raises:
         EncodeError: a process died.
         Exception: whatever a function or the block raises; the processes are then ended at once.
     """
-    if jobs == 1:
+    if jobs == 1 or _childless():
         with one_blas_thread():
             yield map
         return
@@ -85,6 +93,13 @@ def mapping(jobs: int) -> Iterator[Map]:
                 yield pending.popleft().result()
 
         yield ahead
+
+
+def _childless() -> bool:
+    """Whether multiprocessing keeps this process from having children."""
+    import multiprocessing
+
+    return multiprocessing.current_process().daemon
 
 
 @contextmanager

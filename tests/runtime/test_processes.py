@@ -1,5 +1,6 @@
 """Processes that share work."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -102,6 +103,22 @@ def test_an_interruption_ends_what_is_under_way(tmp_path):
 def test_an_error_of_the_function_comes_back_as_it_is():
     with pytest.raises(EncodeError, match="not 3"):
         share_all(refuse, [3, 4, 5, 6, 7, 8])
+
+
+def work_both_ways(numbers):
+    with mapping(2) as share:
+        mapped = list(share(process_of, numbers))
+    return mapped, list(parallel(process_of, numbers, 2))
+
+
+def test_a_daemonic_process_does_the_work_itself():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        own = pool.apply(os.getpid)
+        mapped, pairs = pool.apply(work_both_ways, ([3, 4, 5],))
+        assert mapped == [(number, own) for number in (3, 4, 5)]
+        assert pairs == [(result[0], result) for result in mapped]
+        with pytest.raises(EncodeError, match="not 3"):
+            pool.apply(share_all, (refuse, [3, 4]))
 
 
 def script(folder, text, **options):
