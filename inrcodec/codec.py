@@ -114,7 +114,7 @@ def encode(
         ValueError: an argument is out of range, or more than one target is given.
         InputError: the picture is not one of these, or a metadata block is too large.
         LimitError: the picture is larger than a decoder accepts by default.
-        EncodeError: the target is out of reach, the device is missing, or a process died.
+        EncodeError: the target is out of reach, the device is missing, or a process died or could not start.
     """
     targets = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
     given = [name for name, value in targets.items() if value is not None]
@@ -182,7 +182,7 @@ def decode(
         ValueError: scale, size or crop make no sense for this picture.
         FormatError: the file is damaged; CodebookNotFoundError: its codebook is not installed.
         LimitError: a limit would be exceeded.
-        EncodeError: the device is missing, or a process died.
+        EncodeError: the device is missing, or a process died or could not start.
     """
     pixels = _decode(unpack(data, limits), scale, size, crop, codebook, device, jobs, limits)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

@@ -17,9 +17,16 @@ from inrcodec.runtime.threads import ONE_THREAD, one_blas_thread
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
+    from multiprocessing.connection import Connection
 
 _MOST_PROCESSES = 61
 """Windows cannot wait for more."""
+
+_DIED = "a worker process died (out of memory?)"
+_NONE_STARTED = (
+    "worker processes could not start; a script that asks for more than one needs "
+    '`if __name__ == "__main__":` around what it does'
+)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -47,7 +54,7 @@ def parallel(
         jobs: processes, at least 1.
 
     Raises:
-        EncodeError: a process died.
+        EncodeError: a process died, or none could start.
         Exception: whatever the function raises; the remaining items are then given up.
     """
     if not items:
@@ -74,7 +81,7 @@ def mapping(jobs: int) -> Iterator[Map]:
             are also made ahead, but no more than two per process. In a daemonic process, as with 1.
 
     Raises:
-        EncodeError: a process died.
+        EncodeError: a process died, or none could start.
         Exception: whatever a function or the block raises; the processes are then ended at once.
     """
     if jobs == 1 or _childless():
@@ -111,10 +118,14 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
 
     # Spawned, not forked: children have not imported numpy yet, and inherit no locks.
     context = multiprocessing.get_context("spawn")
+    # Not an Event, whose lock would stay taken if a worker were killed while it sets it.
+    started, starts = context.Pipe(duplex=False)
     count = min(count, _MOST_PROCESSES)
     with (
+        started,
+        starts,
         one_blas_thread(),
-        ProcessPoolExecutor(count, context, _begin_work) as pool,
+        ProcessPoolExecutor(count, context, _begin_work, (starts,)) as pool,
     ):
         try:
             yield pool
@@ -123,13 +134,15 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
             for process in list((pool._processes or {}).values()):
                 process.terminate()
             if isinstance(error, BrokenProcessPool):
-                raise EncodeError("a worker process died (out of memory?)") from None
+                raise EncodeError(_DIED if started.poll() else _NONE_STARTED) from None
             raise
 
 
-def _begin_work() -> None:
+def _begin_work(starts: "Connection") -> None:
     """What a worker does first."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # An interrupted worker ends silently.
+    with starts:
+        starts.send_bytes(b"1")
     os.environ.update(ONE_THREAD)
     # The main module of the parent, which a worker imports before this, may have loaded it: too late for
     # variables. This limit stays, for all libraries, as theirs would.

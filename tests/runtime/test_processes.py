@@ -74,7 +74,7 @@ def test_one_job_is_this_process_on_demand():
 
 @pytest.mark.parametrize("run", [lambda f: list(parallel(f, [1, 2], 1)), lambda f: share_all(f, [1, 2])])
 def test_a_dying_worker_is_an_error(run):
-    with pytest.raises(EncodeError, match="worker process died"):
+    with pytest.raises(EncodeError, match=r"worker process died \(out of memory"):
         run(die)
 
 
@@ -130,6 +130,21 @@ def script(folder, text, **options):
     return subprocess.Popen(
         [sys.executable, str(path)], env=environment, text=True, stdout=subprocess.PIPE, **options
     )
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    process = script(
+        tmp_path,
+        "from inrcodec.runtime.processes import mapping\nwith mapping(2) as share:\n    print(list(share(abs, [1, 2])))\n",
+        stderr=subprocess.PIPE,
+    )
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert not output
+    (told,) = [line for line in errors.splitlines() if "EncodeError: " in line]
+    assert told.startswith("inrcodec.errors.EncodeError: worker processes could not start")
+    assert 'if __name__ == "__main__":' in told
+    assert "memory" not in errors
 
 
 NUMPY_FIRST = """
