@@ -6,6 +6,7 @@ Neither this module nor what it imports may import numpy: a worker limits numeri
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -111,7 +112,7 @@ def _childless() -> bool:
 
 @contextmanager
 def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
-    """Processes that end with the block; after an error, in the middle of their work."""
+    """Processes that end with the block or this process; after an error, in the middle of their work."""
     # Imported here: whoever works in one process starts without them.
     import multiprocessing
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
@@ -141,6 +142,7 @@ def _executor(count: int) -> "Iterator[ProcessPoolExecutor]":
 def _begin_work(starts: "Connection") -> None:
     """What a worker does first."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # An interrupted worker ends silently.
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     with starts:
         starts.send_bytes(b"1")
     os.environ.update(ONE_THREAD)
@@ -150,3 +152,13 @@ def _begin_work(starts: "Connection") -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1)
+
+
+def _end_with_parent() -> None:
+    """Ends this process once its parent has: a killed one cannot tell its workers to."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

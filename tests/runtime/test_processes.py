@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,37 @@ def test_workers_whose_main_module_has_loaded_numpy_take_one_thread_all_the_same
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert output.splitlines() == ["{1} {1} {1}", "True"]
+
+
+BUSY = """
+import os
+import time
+
+from inrcodec.runtime.processes import mapping
+
+def work(busy):
+    os.write(1, f"{os.getpid()}\\n".encode())
+    while busy:
+        pass
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with mapping(2) as share:
+        list(share(work, [False, True]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="these signals are POSIX's")
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGHUP"])
+def test_workers_end_with_a_killed_parent(tmp_path, number):
+    process = script(tmp_path, BUSY, stderr=subprocess.DEVNULL)
+    workers = [int(process.stdout.readline()) for _ in range(2)]
+    try:
+        process.send_signal(getattr(signal, number))
+        # Standard output is theirs, too: it ends when the last of them does.
+        process.communicate(timeout=10)
+    finally:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+    assert process.returncode == -getattr(signal, number)
