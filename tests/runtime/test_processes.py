@@ -137,7 +137,8 @@ def script(folder, text, **options):
 def test_a_script_without_a_guard_is_told_so(tmp_path):
     process = script(
         tmp_path,
-        "from inrcodec.runtime.processes import mapping\nwith mapping(2) as share:\n    print(list(share(abs, [1, 2])))\n",
+        "from inrcodec.runtime.processes import mapping\n"
+        "with mapping(2) as share:\n    print(list(share(abs, [1, 2])))\n",
         stderr=subprocess.PIPE,
     )
     output, errors = process.communicate(timeout=60)
