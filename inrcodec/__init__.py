@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inrcodec.codebook import CodebookInfo, available_codebooks, load_codebook
-    from inrcodec.codec import Info, decode, encode, inspect
+    from inrcodec.codec import (
+        Info,
+        decode,
+        decode_picture,
+        encode,
+        inspect,
+    )
+    from inrcodec.decoding.view import View
     from inrcodec.errors import (
         CodebookNotFoundError,
         EncodeError,
@@ -21,7 +28,8 @@ if TYPE_CHECKING:
         LimitError,
     )
     from inrcodec.limits import Limits
-    from inrcodec.pictures.files import Picture, read_picture, write_picture
+    from inrcodec.pictures.files import read_picture, write_picture
+    from inrcodec.pictures.picture import Picture
 
 __version__ = "0.1.0"
 
@@ -36,9 +44,11 @@ __all__ = [
     "LimitError",
     "Limits",
     "Picture",
+    "View",
     "__version__",
     "available_codebooks",
     "decode",
+    "decode_picture",
     "encode",
     "inspect",
     "load_codebook",
@@ -48,7 +58,7 @@ __all__ = [
 
 _HOMES = {
     "codebook": ("CodebookInfo", "available_codebooks", "load_codebook"),
-    "codec": ("Info", "decode", "encode", "inspect"),
+    "codec": ("Info", "decode", "decode_picture", "encode", "inspect"),
     "errors": (
         "CodebookNotFoundError",
         "EncodeError",
@@ -57,7 +67,9 @@ _HOMES = {
         "InrCodecError",
         "LimitError",
     ),
-    "pictures.files": ("Picture", "read_picture", "write_picture"),
+    "pictures.files": ("read_picture", "write_picture"),
+    "pictures.picture": ("Picture",),
+    "decoding.view": ("View",),
     "limits": ("Limits",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

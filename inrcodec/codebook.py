@@ -21,14 +21,22 @@ from safetensors.numpy import save
 
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables
-from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
+from inrcodec.entropy.syntax import Element, EntropyModel, feature_counts, table_shapes
 from inrcodec.errors import CodebookNotFoundError, FormatError
-from inrcodec.signal.prediction import StartNetwork, predicted_harmonics
+from inrcodec.signal.prediction import PredictionNetwork, predicted_harmonics
 from inrcodec.signal.restoration import INPUT_BOUNDS, SAMPLES, RestorationNetwork, largest_sums
 from inrcodec.tile.partition import SIZES, boundary_size
 
 ID_BYTES = 4
 DEFAULT = "default"
+TENSORS: dict[Element, str] = {
+    "splits": "splits",
+    "modes": "modes",
+    "transforms": "phases",
+    "last_diagonals": "extents",
+    "magnitudes": "magnitudes",
+}
+"""What tensors of a codebook call the elements of a tile; names are part of its id."""
 _MATRICES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
 
 Array = npt.NDArray[Any]
@@ -63,14 +71,14 @@ class Codebook:
 
     Attributes:
         id: content hash.
-        starts: start network of every cell size.
+        predictors: prediction network of every cell size.
         entropy: tables and context networks.
         restoration: network that takes coding noise out of decoded planes.
         metadata: recipe, training data, licence.
     """
 
     id: bytes
-    starts: dict[int, StartNetwork]
+    predictors: dict[int, PredictionNetwork]
     entropy: EntropyModel
     restoration: RestorationNetwork
     metadata: Mapping[str, Any]
@@ -110,18 +118,20 @@ def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.fl
 
 
 def codebook_tensors(
-    starts: Mapping[int, StartNetwork], contexts: Mapping[str, Array], restoration: RestorationNetwork
+    predictors: Mapping[int, PredictionNetwork],
+    contexts: Mapping[str, Array],
+    restoration: RestorationNetwork,
 ) -> dict[str, Array]:
     """Tensors of a codebook file.
 
     Args:
-        starts: start networks.
+        predictors: prediction network of every cell size.
         contexts: the tensors of the entropy model, as `training.contexts` exports them.
         restoration: restoration network.
     """
     tensors = dict(contexts)
     tensors |= restoration_tensors(restoration)
-    for size, network in starts.items():
+    for size, network in predictors.items():
         for part in _MATRICES:
             matrix = getattr(network, part)
             if part.startswith("weight"):
@@ -162,33 +172,38 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
     try:
         if any(tensor.dtype.kind not in "iu" for tensor in tensors.values()):
             raise ValueError("a tensor is not of integers")
-        starts = {size: _start_network(size, tensors) for size in SIZES}
-        if len({network.modes for network in starts.values()}) != 1:
-            raise ValueError("start networks of different numbers of modes")
-        modes = starts[SIZES[0]].modes
+        predictors = {size: _prediction_network(size, tensors) for size in SIZES}
+        if len({network.modes for network in predictors.values()}) != 1:
+            raise ValueError("prediction networks of different numbers of modes")
+        modes = predictors[SIZES[0]].modes
         inputs = feature_counts(modes)
         model = EntropyModel(
-            **{name: _tables(tensors[name], *shape) for name, shape in table_shapes(modes).items()},
-            extents={s: _context_network(f"extents.{s}", tensors, inputs["extents"], 2 * s) for s in SIZES},
+            **{name: _tables(tensors[TENSORS[name]], *shape) for name, shape in table_shapes(modes).items()},
+            last_diagonals={
+                s: _context_network(
+                    f"{TENSORS['last_diagonals']}.{s}", tensors, inputs["last_diagonals"], 2 * s
+                )
+                for s in SIZES
+            },
             magnitudes={
-                s: _context_network(f"magnitudes.{s}", tensors, inputs["magnitudes"], MAGNITUDES)
+                s: _context_network(f"{TENSORS['magnitudes']}.{s}", tensors, inputs["magnitudes"], MAGNITUDES)
                 for s in SIZES
             },
         )
         restoration = _restoration_network(tensors)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
-    return Codebook(content_id(tensors), starts, model, restoration, metadata)
+    return Codebook(content_id(tensors), predictors, model, restoration, metadata)
 
 
-def _start_network(size: int, tensors: Mapping[str, Array]) -> StartNetwork:
+def _prediction_network(size: int, tensors: Mapping[str, Array]) -> PredictionNetwork:
     parts = {
         part: _unpack_matrix(f"starts.{size}.{part}", tensors)
         if part.startswith("weight")
         else tensors[f"starts.{size}.{part}"].astype(np.float64)
         for part in _MATRICES
     }
-    network = StartNetwork(size, **parts)
+    network = PredictionNetwork(size, **parts)
     hidden, inputs = network.weight1.shape
     outputs = network.modes * len(predicted_harmonics(size))
     shapes = [

@@ -1,7 +1,7 @@
 """encode, decode, inspect: pictures to bytes and back.
 
 photo -> planes -> cells -> fit -> integers -> entropy coder -> .sinr bytes
-.sinr bytes -> integers -> survivors -> samples -> restoration -> render (any scale, any region) -> photo
+.sinr bytes -> integers -> weights -> samples -> restoration -> render (any scale, any region) -> photo
 """
 
 import math
@@ -15,22 +15,22 @@ import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.container import Container, tile_grid, unpack
-from inrcodec.decisions.quantizer import quality_of_step, step_of_quality
-from inrcodec.decoding.picture import mosaic_of, render_region
-from inrcodec.encoding.picture import DEFAULT_QUALITY, Job, TileEncoder
+from inrcodec.decisions.quantizer import DEFAULT_QUALITY, quality_of_step, step_of_quality
+from inrcodec.decoding.picture import assembly_of, render_region
+from inrcodec.decoding.view import WHOLE, Region, View
+from inrcodec.encoding.picture import PictureEncoder, TileEncoder
 from inrcodec.encoding.target import psnr_target, search, size_target
-from inrcodec.encoding.tile import DEFAULT_STEPS
+from inrcodec.encoding.tile import DEFAULT_PASSES
 from inrcodec.errors import FormatError, InputError
+from inrcodec.kernels import select
 from inrcodec.limits import DEFAULT_LIMITS, Limits
-from inrcodec.runtime.device import find_device, processes
-from inrcodec.runtime.processes import mapping
+from inrcodec.pictures.picture import Picture
+from inrcodec.runtime.processes import mapping, processes
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.zstd import compress, decompress
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from inrcodec.pictures.files import Picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -77,20 +77,19 @@ def encode(
     bpp: float | None = None,
     psnr: float | None = None,
     max_bytes: int | None = None,
-    steps: int = DEFAULT_STEPS,
+    steps: int = DEFAULT_PASSES,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
     device: str = "auto",
     jobs: int = 1,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> bytes:
     """Encodes a picture.
 
     Args:
         image: uint8 array, (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB,
-            (H, W, 4) RGBA; or a Pillow image; or a `Picture`. Alpha is kept without loss.
+            (H, W, 4) RGBA; or a Pillow image; or a `Picture`. Alpha is kept without loss, and so is the
+            metadata of the last two.
         quality: 1 (small) to 100 (good); 50 unless a target is given.
         bpp: target in bits per pixel: a file that is not above it, and hardly a per cent below.
         psnr: target in dB over the colour channels (of all pixels, however transparent): a file that is not
@@ -99,11 +98,10 @@ def encode(
         steps: fine-tuning steps after the closed-form one.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
-        device: "auto", "cpu" or "cuda".
+        device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
         jobs: processes that share the tiles (1024 pixels a side) of a large picture, unless a GPU is used.
             They are spawned: a script that asks for more than one needs `if __name__ == "__main__":`.
             A daemonic process, such as a worker of `multiprocessing.Pool`, does the work itself.
-        icc, exif: metadata to keep; those of a Pillow image or `Picture` are kept anyway.
         progress: called with the fraction done, from 0 to 1.
 
     Returns:
@@ -126,30 +124,22 @@ def encode(
         raise ValueError("bpp, psnr and max_bytes must be positive numbers")
     if entropy not in ("auto", "rans", "zstd") or steps < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
-    pixels, icc, exif = _picture_parts(image, icc, exif)
+    picture = _picture_of(image)
     book = load_codebook(codebook)
-    where = find_device(device)
-    height, width, channels = pixels.shape
+    kernels = select(device)
+    height, width, channels = picture.pixels.shape
     DEFAULT_LIMITS.check(width, height)
-    colour = pixels[:, :, : 1 if channels < 3 else 3]
-    sections = {}
-    if channels in (2, 4):
-        sections["alpha"] = _deflate_alpha(pixels[:, :, -1])
-    for name, block in (("icc", icc), ("exif", exif)):
-        if block:
-            if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
-                raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
-            sections[name] = compress(block)
-    coder = "rans" if entropy == "auto" else entropy
-    tiles = TileEncoder(book, steps, coder, where)
-    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
-        job = Job(colour, tiles, tile_map, sections, measure=psnr is not None)
-        if not given or quality is not None:
-            return job.run(step_of_quality(quality or DEFAULT_QUALITY), progress)[0]
+    tiles = TileEncoder(book, steps, "rans" if entropy == "auto" else entropy, kernels)
+    with mapping(processes(kernels.device, jobs, math.prod(tile_grid(width, height)))) as tile_map:
+        colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
+        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture))
         if psnr is not None:
-            return search(job, psnr_target(psnr), progress)
-        limit = max_bytes if max_bytes is not None else int((bpp or 0) * height * width / 8)
-        return search(job, size_target(limit), progress)
+            return search(encoder, psnr_target(psnr), progress)
+        if bpp is not None:
+            max_bytes = int(bpp * height * width / 8)
+        if max_bytes is not None:
+            return search(encoder, size_target(max_bytes), progress)
+        return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY), progress)
 
 
 def decode(
@@ -157,7 +147,7 @@ def decode(
     *,
     scale: float | None = None,
     size: tuple[int, int] | None = None,
-    crop: tuple[int, int, int, int] | None = None,
+    crop: Region | None = None,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
     jobs: int = 1,
@@ -171,7 +161,7 @@ def decode(
         size: output (width, height) instead.
         crop: (x, y, width, height) in source pixels; only this region is rendered, at `scale` or to `size`.
         codebook: name or path of the codebook, if it is not a shipped one.
-        device: "auto", "cpu" or "cuda".
+        device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
         jobs: processes that share the tiles, as for `encode`.
         limits: bounds on what is read and rendered.
 
@@ -182,74 +172,48 @@ def decode(
         ValueError: scale, size or crop make no sense for this picture.
         FormatError: the file is damaged; CodebookNotFoundError: its codebook is not installed.
         LimitError: a limit would be exceeded.
-        EncodeError: the device is missing, or a process died or could not start.
+        EncodeError: the device is missing, or a process died.
     """
-    pixels = _decode(unpack(data, limits), scale, size, crop, codebook, device, jobs, limits)
+    view = View(scale, size, crop)
+    pixels = decode_picture(data, view, codebook=codebook, device=device, jobs=jobs, limits=limits).pixels
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-
-
-def _decode(
-    container: Container,
-    scale: float | None,
-    size: tuple[int, int] | None,
-    crop: tuple[int, int, int, int] | None,
-    codebook: str | os.PathLike[str] | None,
-    device: str,
-    jobs: int,
-    limits: Limits,
-) -> Pixels:
-    """Pixels (H, W, C) of an unpacked file; arguments as for `decode`."""
-    region = crop or (0, 0, container.width, container.height)
-    x, y, width, height = region
-    if (
-        min(x, y) < 0
-        or min(width, height) < 1
-        or x + width > container.width
-        or y + height > container.height
-    ):
-        raise ValueError(
-            f"the region {region} is not inside the {container.width} x {container.height} picture"
-        )
-    if scale is not None and size is not None:
-        raise ValueError("give only one of scale and size")
-    if size is None:
-        scale = 1.0 if scale is None else scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError("scale must be a positive number")
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-    if min(size) < 1:
-        raise ValueError("the size must be at least 1 x 1")
-    limits.check(*size)
-    book = find_codebook(container.codebook) if codebook is None else load_codebook(codebook)
-    if book.id != container.codebook:
-        raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")
-    where = find_device(device)
-    channels = 1 if container.grey else 3
-    result = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    with mapping(processes(where, jobs, math.prod(tile_grid(width, height)))) as tile_map:
-        source = mosaic_of(container, book, where, tile_map)
-        render_region(source, region, result[:, :, :channels])
-    if "alpha" in container.sections:
-        result[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
-    return result
 
 
 def decode_picture(
     data: bytes,
+    view: View = WHOLE,
     *,
-    scale: float | None = None,
-    size: tuple[int, int] | None = None,
-    crop: tuple[int, int, int, int] | None = None,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
     jobs: int = 1,
     limits: Limits = DEFAULT_LIMITS,
-) -> "Picture":
-    """Decodes a file with its metadata; arguments and errors as for `decode`."""
-    from inrcodec.pictures.files import Picture
+) -> Picture:
+    """Decodes a .sinr file with its metadata.
 
+    Args:
+        data: the file.
+        view: what of it is rendered, and how large.
+        codebook, device, jobs, limits: as for `decode`.
+
+    Returns:
+        A `Picture`, pixels (H, W, C).
+
+    Raises:
+        Exception: as `decode`.
+    """
     container = unpack(data, limits)
-    pixels = _decode(container, scale, size, crop, codebook, device, jobs, limits)
+    region, size = view.of_picture(container.width, container.height)
+    limits.check(*size)
+    book = find_codebook(container.codebook) if codebook is None else load_codebook(codebook)
+    if book.id != container.codebook:
+        raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")
+    kernels = select(device)
+    channels = 1 if container.grey else 3
+    pixels = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
+    with mapping(processes(kernels.device, jobs, math.prod(tile_grid(*region[2:])))) as tile_map:
+        render_region(assembly_of(container, book, kernels, tile_map), region, pixels[:, :, :channels])
+    if "alpha" in container.sections:
+        pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
     blocks = {
         name: decompress(container.sections[name], limits.max_metadata_bytes)
         for name in ("icc", "exif")
@@ -284,23 +248,36 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     )
 
 
-def _picture_parts(
-    image: Any, icc: bytes | None, exif: bytes | None
-) -> tuple[Pixels, bytes | None, bytes | None]:
-    """(H, W, C) uint8 pixels and metadata of whatever `encode` accepts."""
+def _picture_of(image: Any) -> Picture:
+    """Whatever `encode` accepts as pixels (H, W, C) with metadata."""
+    if isinstance(image, Picture):
+        return image
     if not isinstance(image, np.ndarray):
         from PIL import Image
 
-        from inrcodec.pictures.files import Picture, from_pil
+        from inrcodec.pictures.files import from_pil
 
-        if not isinstance(image, Image.Image | Picture):
+        if not isinstance(image, Image.Image):
             raise InputError(f"expected an array, a Pillow image or a Picture, got {type(image).__name__}")
-        picture = image if isinstance(image, Picture) else from_pil(image)
-        return picture.pixels, icc or picture.icc, exif or picture.exif
-    pixels = image[:, :, None] if image.ndim == 2 else image
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
-        raise InputError(f"expected a uint8 picture with 1 to 4 channels, got {image.dtype} {image.shape}")
-    return pixels, icc, exif.removeprefix(b"Exif\0\0") if exif else None
+        return from_pil(image)
+    return Picture(image[:, :, None] if image.ndim == 2 else image)
+
+
+def _sections_of(picture: Picture) -> dict[str, bytes]:
+    """The optional sections of a picture's file.
+
+    Raises:
+        InputError: a metadata block is larger than a decoder accepts by default.
+    """
+    sections = {}
+    if picture.pixels.shape[2] in (2, 4):
+        sections["alpha"] = _deflate_alpha(picture.pixels[:, :, -1])
+    for name, block in (("icc", picture.icc), ("exif", picture.exif)):
+        if block:
+            if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
+                raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")
+            sections[name] = compress(block)
+    return sections
 
 
 def _deflate_alpha(alpha: Pixels) -> bytes:
@@ -318,7 +295,7 @@ def _inflate_alpha(container: Container) -> Pixels:
     return np.cumsum(difference, axis=1, dtype=np.uint8)
 
 
-def _scaled_alpha(alpha: Pixels, region: tuple[int, int, int, int], size: tuple[int, int]) -> Pixels:
+def _scaled_alpha(alpha: Pixels, region: Region, size: tuple[int, int]) -> Pixels:
     """A region (x, y, width, height) of the alpha channel, resampled to (width, height)."""
     x, y, width, height = region
     if size == (width, height):

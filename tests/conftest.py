@@ -6,6 +6,7 @@ from skimage import data
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from inrcodec.codebook import load_codebook
+from inrcodec.kernels import NAMES, VARIABLE, select
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,13 @@ def blas_threads():
     """Tells how many threads BLAS libraries take; two at first, wherever the tests run."""
     with threadpool_limits(2, user_api="blas"):
         yield lambda: {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+@pytest.fixture(params=NAMES)
+def kernels(request, monkeypatch):
+    """Every kernel set in turn; meanwhile the one that the library takes."""
+    monkeypatch.setenv(VARIABLE, request.param)
+    return select("cpu")
 
 
 @pytest.fixture(scope="session")

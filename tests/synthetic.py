@@ -6,14 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from inrcodec.codebook import pack_matrix, serialise
+from inrcodec.entropy import zstd_payload
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS
+from inrcodec.entropy.payload import read_tile, write_tile
 from inrcodec.entropy.rans import PRECISION
 from inrcodec.entropy.sign_hiding import hidden_signs
-from inrcodec.entropy.syntax import EXTENT_FEATURES, MAGNITUDE_FEATURES, PHASE_FEATURES, SPLIT_ROWS
+from inrcodec.entropy.syntax import DIAGONAL_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TRANSFORM_FEATURES
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.restoration import INPUTS, SAMPLES
 from inrcodec.tile.partition import SIZES, SPLITS, Partition, boundary_size
-from inrcodec.tile.symbols import PHASES, TileSymbols, cell_extents
+from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
 
 HIDDEN = 12
 MODES = 3
@@ -42,7 +44,7 @@ def codebook_tensors():
     tensors = {
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
-        "phases": frequencies("phases", 27 * MODES, PHASES),
+        "phases": frequencies("phases", 27 * MODES, TRANSFORMS),
         "restoration.shifts": np.array([8, 8, 16], np.int32),
     }
     for layer, (inputs, outputs) in enumerate(((INPUTS, 6), (6, 5), (5, SAMPLES)), 1):
@@ -58,8 +60,8 @@ def codebook_tensors():
             tensors |= pack_matrix(name, weight)
             tensors[f"starts.{size}.bias{layer}"] = draw(f"{size} bias {layer}", shape[:1], -9999, 9999)
         for kind, features, symbols in (
-            ("extents", EXTENT_FEATURES + PHASE_FEATURES + MODES, 2 * size),
-            ("magnitudes", MAGNITUDE_FEATURES + PHASE_FEATURES + MODES, MAGNITUDES),
+            ("extents", DIAGONAL_FEATURES + TRANSFORM_FEATURES + MODES, 2 * size),
+            ("magnitudes", MAGNITUDE_FEATURES + TRANSFORM_FEATURES + MODES, MAGNITUDES),
         ):
             prefix = f"{kind}.{size}."
             for layer, shape in {"1": (8, features), "2": (6, 8), "3": (1, 6)}.items():
@@ -78,25 +80,37 @@ def codebook_bytes():
     return serialise(codebook_tensors(), METADATA)
 
 
-def telling(values):
-    """Values (n, C, size, size) with the signs that their magnitudes hide."""
-    hidden, negative = hidden_signs(np.abs(values))
-    return np.where(hidden, np.where(negative, -1, 1) * np.abs(values), values)
+def telling(residuals):
+    """Residuals (n, C, size, size) with the signs that their magnitudes hide."""
+    hidden, negative = hidden_signs(np.abs(residuals))
+    return np.where(hidden, np.where(negative, -1, 1) * np.abs(residuals), residuals)
 
 
 def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
     """Integers of a tile: one value in `sparsity` may be other than zero."""
     partition = Partition.from_splits(draw(f"{name} splits", blocks, 0, SPLITS - 1))
-    values = {}
+    residuals = {}
     for size in SIZES:
         shape = (len(partition.of_size(size)), channels, size, size)
         value = draw(f"{name} values {size}", shape, -largest, largest)
         kept = draw(f"{name} kept {size}", shape, 1, sparsity) == 1
-        reach = draw(f"{name} reach {size}", (*shape[:2], 1, 1), 0, 2 * size)
+        last = draw(f"{name} reach {size}", (*shape[:2], 1, 1), 0, 2 * size)
         order = np.add.outer(np.arange(size), np.arange(size))
-        values[size] = telling(value * (kept & (order < reach)))
+        residuals[size] = telling(value * (kept & (order < last)))
     modes = draw(f"{name} modes", partition.size.shape, 0, MODES - 1)
-    phases = draw(f"{name} phases", partition.size.shape, 0, PHASES - 1)
-    symbols = TileSymbols(partition, modes, phases, values)
-    # A cell without luma has no phase.
-    return replace(symbols, phases=phases * (cell_extents(symbols)[:, 0] > 0))
+    transforms = draw(f"{name} phases", partition.size.shape, 0, TRANSFORMS - 1)
+    symbols = TileSymbols(partition, modes, transforms, residuals)
+    # A cell without luma has no transform type.
+    return replace(symbols, transforms=transforms * (symbols.last_diagonals[:, 0] > 0))
+
+
+def write_payload(symbols, step, model, entropy):
+    """Bytes of a tile with either entropy coder."""
+    return zstd_payload.write_tile(symbols) if entropy == "zstd" else write_tile(symbols, step, model)
+
+
+def read_payload(data, blocks, channels, step, model, entropy):
+    """Inverse of `write_payload`."""
+    if entropy == "zstd":
+        return zstd_payload.read_tile(data, blocks, channels, step, model.mode_count)
+    return read_tile(data, blocks, channels, step, model)

@@ -56,7 +56,7 @@ def test_a_file_comes_back(synthetic_codebook, tensors):
     assert synthetic_codebook.id == content_id(tensors)
     assert synthetic_codebook.metadata == synthetic.METADATA
     again = codebook_tensors(
-        synthetic_codebook.starts,
+        synthetic_codebook.predictors,
         without(("starts.", "restoration."), tensors),
         synthetic_codebook.restoration,
     )

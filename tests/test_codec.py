@@ -11,7 +11,6 @@ from skimage import data
 
 import inrcodec
 from inrcodec import codec
-from inrcodec.codec import decode_picture
 from inrcodec.container import TILE, pack, unpack
 from inrcodec.errors import (
     CodebookNotFoundError,
@@ -300,23 +299,23 @@ def test_inspect(encoded, photo):
 
 
 def test_metadata_comes_back(photo):
-    file = inrcodec.encode(photo[:16, :16], icc=b"profile" * 9, exif=b"MM\0*" * 9)
-    picture = decode_picture(file)
+    file = inrcodec.encode(inrcodec.Picture(photo[:16, :16], b"profile" * 9, b"MM\0*" * 9))
+    picture = inrcodec.decode_picture(file)
     assert (picture.icc, picture.exif) == (b"profile" * 9, b"MM\0*" * 9)
     assert picture.pixels.shape == (16, 16, 3)
     info = inrcodec.inspect(file)
     assert info.icc_bytes > 0
     assert info.exif_bytes > 0
-    assert decode_picture(inrcodec.encode(photo[:16, :16, 0])).pixels.shape == (16, 16, 1)
+    assert inrcodec.decode_picture(inrcodec.encode(photo[:16, :16, 0])).pixels.shape == (16, 16, 1)
 
 
 @pytest.mark.parametrize("name", ["icc", "exif"])
 def test_metadata_that_no_decoder_would_read_is_refused(name):
-    pixels = np.zeros((8, 8), np.uint8)
+    pixels = np.zeros((8, 8, 1), np.uint8)
     limit = DEFAULT_LIMITS.max_metadata_bytes
-    decode_picture(inrcodec.encode(pixels, **{name: bytes(limit)}))
+    inrcodec.decode_picture(inrcodec.encode(inrcodec.Picture(pixels, **{name: bytes(limit)})))
     with pytest.raises(InputError, match=name.upper()):
-        inrcodec.encode(pixels, **{name: bytes(limit + 1)})
+        inrcodec.encode(inrcodec.Picture(pixels, **{name: bytes(limit + 1)}))
 
 
 def test_other_codebooks(photo, synthetic_path, synthetic_codebook):

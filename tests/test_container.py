@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import draw, tile_symbols
+from synthetic import draw, tile_symbols, write_payload
 
 import inrcodec
 from inrcodec.codec import decode_picture
@@ -25,7 +25,6 @@ from inrcodec.container import (
     unpack,
     write_varint,
 )
-from inrcodec.entropy.payload import write_tile
 from inrcodec.errors import FormatError, InrCodecError, LimitError
 from inrcodec.limits import Limits
 
@@ -40,7 +39,7 @@ def compressed(data):
 def small_container(codebook, entropy="rans", channels=1):
     """19 x 23 pixels of one block, with every optional section."""
     symbols = tile_symbols("small", (1, 1), channels, 20, 60)
-    tile = write_tile(symbols, STEP, codebook.entropy, entropy)
+    tile = write_payload(symbols, STEP, codebook.entropy, entropy)
     alpha = compressed(draw("alpha", (19 * 23,), 0, 3).astype(np.uint8).tobytes())
     sections = {"alpha": alpha, "icc": compressed(b"profile"), "exif": compressed(b"MM\0*")}
     return Container(19, 23, channels == 1, STEP, codebook.id, entropy, (tile,), sections)

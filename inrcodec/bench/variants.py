@@ -22,7 +22,7 @@ from inrcodec.codebook import (
 from inrcodec.entropy.rans import PRECISION
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.training.checkpoint import load_arrays, save_arrays
-from inrcodec.training.contexts import load_starts
+from inrcodec.training.contexts import load_predictors
 
 
 def main(rounds: str, out: str) -> None:
@@ -38,11 +38,11 @@ def main(rounds: str, out: str) -> None:
     cosines[:, 0] += 2**PRECISION - cosines.shape[1]
     variants = {
         "no-restoration": without(("restoration.",), tensors) | nothing,
-        "no-phases": tensors | {"phases": cosines},
+        "no-transforms": tensors | {"phases": cosines},
     }
     files = sorted(Path(rounds).glob("round-*.safetensors"))
     for file in files:
-        variants[file.stem] = codebook_tensors(load_starts(file), entropy, default.restoration)
+        variants[file.stem] = codebook_tensors(load_predictors(file), entropy, default.restoration)
     for name, variant in variants.items():
         data = serialise(variant, {"recipe": name})
         (folder / f"{name}.safetensors").write_bytes(data)

@@ -19,6 +19,7 @@ from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write
 
 if TYPE_CHECKING:
     from inrcodec.codec import Info
+    from inrcodec.decoding.view import View
 
 
 @click.command()
@@ -69,6 +70,7 @@ def decode(
     if scale is not None and size is not None:
         raise click.UsageError("give only one of --scale and --size")
     from inrcodec.codec import decode_picture, inspect
+    from inrcodec.decoding.view import View
     from inrcodec.limits import DEFAULT_LIMITS, Limits
     from inrcodec.pictures.files import OUTPUT_FORMATS, write_picture
 
@@ -81,22 +83,14 @@ def decode(
             + ", ".join(OUTPUT_FORMATS)
         )
     limits = Limits(max_pixels=max_pixels) if max_pixels else DEFAULT_LIMITS
+    view = View(scale, size, crop)
     try:
         if output != STDIO:
             check_target(Path(output), force)
         data = read_input(source)
         if crop is not None:
-            _check_crop(crop, inspect(data, limits=limits))
-        picture = decode_picture(
-            data,
-            scale=scale,
-            size=size,
-            crop=crop,
-            codebook=codebook,
-            device=device,
-            jobs=jobs,
-            limits=limits,
-        )
+            _check_crop(view, inspect(data, limits=limits))
+        picture = decode_picture(data, view, codebook=codebook, device=device, jobs=jobs, limits=limits)
         write_output(
             output, lambda stream: write_picture(picture, stream, file_format=file_format), overwrite=force
         )
@@ -104,8 +98,9 @@ def decode(
         ctx.exit(report_error(exc, source))
 
 
-def _check_crop(crop: tuple[int, int, int, int], info: "Info") -> None:
+def _check_crop(view: "View", info: "Info") -> None:
     """A region outside of the picture is a usage error."""
-    if crop[0] + crop[2] > info.width or crop[1] + crop[3] > info.height:
-        region = ",".join(map(str, crop))
-        raise click.UsageError(f"the region {region} is not inside the {info.width} x {info.height} picture")
+    try:
+        view.of_picture(info.width, info.height)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

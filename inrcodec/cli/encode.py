@@ -28,7 +28,7 @@ from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inrcodec.pictures.files import Picture
+    from inrcodec.pictures.picture import Picture
 
 _PROGRESS_STEPS = 1000
 
@@ -109,11 +109,11 @@ def encode(
 
     if output is not None and into:
         Path(output).mkdir(parents=True, exist_ok=True)
-    from inrcodec.runtime.device import find_device, processes
-    from inrcodec.runtime.processes import mapping
+    from inrcodec.kernels import select
+    from inrcodec.runtime.processes import mapping, processes
 
     # Several images are shared among processes rather than the tiles of each.
-    count = processes(find_device(device), jobs, len(inputs))
+    count = processes(select(device).device, jobs, len(inputs))
     task = _Task(
         options | {"jobs": jobs if count == 1 else 1},
         overwrite=force,
@@ -175,8 +175,8 @@ class _Task:
 
         Returns:
             The file, and what `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when
-            it was not measured or the picture came back unchanged) and seconds (reading and encoding). Or the
-            expected error that happened.
+            it was not measured or the picture came back unchanged) and seconds (reading, encoding and
+            measuring). Or the expected error that happened.
         """
         try:
             return self._run(*files)
@@ -192,7 +192,7 @@ class _Task:
         picture = _read(source)
         with _progress_bar(source, hidden=not self.progress) as progress:
             data = encode_picture(picture, **self.options, progress=progress)
-        seconds = time.perf_counter() - start
+        psnr = _decoded_psnr(picture, data, self.options) if self.measure else None
         height, width, _ = picture.pixels.shape
         facts = {
             "input": source,
@@ -201,8 +201,8 @@ class _Task:
             "height": height,
             "bytes": len(data),
             "bpp": 8 * len(data) / (width * height),
-            "psnr": _decoded_psnr(picture, data, self.options) if self.measure else None,
-            "seconds": round(seconds, 3),
+            "psnr": psnr,
+            "seconds": round(time.perf_counter() - start, 3),
         }
         return data, facts
 

@@ -1,10 +1,13 @@
 """How to cut a tile into cells: decided on an open-loop reconstruction, for all cells at once."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.decisions.prediction_costs import Starter
+from inrcodec.decisions.prediction_costs import PredictedCells
 from inrcodec.decisions.quantizer import DEAD_ZONE_OFFSET, dead_zone
+from inrcodec.signal.prediction import Predictor
 from inrcodec.signal.transforms import FEATURE_BITS, cosine_features
 from inrcodec.tile.partition import (
     BLOCK,
@@ -20,13 +23,25 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
-"""Bits of a cell's mode and extents that `weight_cost` does not see."""
+"""Bits of a cell's mode and last significant diagonals that `weight_cost` does not see."""
 _SAMPLES_AT_ONCE = 1 << 15
-"""Samples of the cells whose starts, many for every sample, are in memory at once."""
+"""Samples of the cells whose predictions, many for every sample, are in memory at once."""
 
 
 def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int) -> FloatArray:
-    """Least-squares output weights of cells: (N, C, size, size), vertical harmonic first."""
+    """Least-squares weights of N cells of one size.
+
+    The basis of a cell is orthonormal, so this is the closed form of fine-tuning its output weights.
+
+    Args:
+        planes: (C, H, W) fixed-point samples.
+        partition: the cells of the tile.
+        cells: (N,) which of them.
+        size: their size.
+
+    Returns:
+        (N, C, size, size), vertical harmonic first.
+    """
     width = planes.shape[2]
     samples = planes.reshape(len(planes), -1)[:, sample_indices(partition, cells, size, width)]
     basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
@@ -48,27 +63,41 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     return result
 
 
-def choose_splits(planes: FloatArray, step: int, starter: Starter) -> IntArray:
-    """How to cut every block: the cheapest by `weight_cost`, with starts from an open-loop reconstruction."""
-    _, height, width = planes.shape
-    blocks = (height // BLOCK, width // BLOCK)
-    view = np.concatenate([open_loop(planes, step).reshape(len(planes), -1), np.zeros((len(planes), 1))], 1)
-    cost: dict[int, FloatArray] = {}
+def split_costs(planes: FloatArray, step: int, predictors: Mapping[int, Predictor]) -> dict[int, FloatArray]:
+    """Rough cost of every cell there could be, predicted from an open-loop reconstruction.
+
+    Args:
+        planes: (C, H, W) fixed-point samples, H and W multiples of BLOCK.
+        step: quantiser step in fixed-point units.
+        predictors: prediction network of every cell size; need not be exact.
+
+    Returns:
+        Per size, (H / size, W / size) bits, distortion included.
+    """
+    channels, height, width = planes.shape
+    view = np.concatenate([open_loop(planes, step).reshape(channels, -1), np.zeros((channels, 1))], 1)
+    costs: dict[int, FloatArray] = {}
     for size in SIZES:
-        partition = Partition.from_splits(uniform_splits(blocks, size))
+        partition = Partition.from_splits(uniform_splits((height // BLOCK, width // BLOCK), size))
         best = np.empty(len(partition.size), np.float32)
         chunk = _SAMPLES_AT_ONCE // size**2
         for begin in range(0, len(best), chunk):
             cells = np.arange(begin, min(len(best), begin + chunk))
             boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
-            start = starter.rough(size, boundary, step)
-            _, best[cells] = start.ranked(start.centred(spectra(planes, partition, cells, size)))
-        grid = np.empty((height // size, width // size), np.float32)
-        grid[partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
-        cost[size] = grid
-    four = cost[8].reshape(blocks[0] * 2, 2, blocks[1] * 2, 2).sum((1, 3))
-    quarter = np.minimum(four, cost[16])
-    split = (four < cost[16]).reshape(blocks[0], 2, blocks[1], 2).transpose(0, 2, 1, 3).reshape(*blocks, 4)
+            prediction = predictors[size].predict(boundary.astype(np.float32), step)
+            spectrum = spectra(planes, partition, cells, size)
+            _, best[cells] = PredictedCells.of(size, step, prediction, spectrum).ranked()
+        costs[size] = np.empty((height // size, width // size), np.float32)
+        costs[size][partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
+    return costs
+
+
+def cheapest_splits(costs: Mapping[int, FloatArray]) -> IntArray:
+    """How to cut every block, given the costs of cells: (block rows, block columns)."""
+    rows, cols = costs[BLOCK].shape
+    four = costs[8].reshape(rows * 2, 2, cols * 2, 2).sum((1, 3))
+    quarter = np.minimum(four, costs[16])
+    split = (four < costs[16]).reshape(rows, 2, cols, 2).transpose(0, 2, 1, 3).reshape(rows, cols, 4)
     ways = 1 + (split * (1 << np.arange(4))).sum(-1)
-    whole = cost[32] <= quarter.reshape(blocks[0], 2, blocks[1], 2).sum((1, 3))
+    whole = costs[BLOCK] <= quarter.reshape(rows, 2, cols, 2).sum((1, 3))
     return np.where(whole, 0, ways).astype(np.int64)

@@ -9,11 +9,13 @@ STEP_MIN: int = 2**FRACTION
 """Finest quantiser step in fixed-point units: one 8-bit level."""
 STEP_MAX = 512 * STEP_MIN
 """Coarsest quantiser step."""
+DEFAULT_QUALITY = 50
+"""Quality of an encode that is told nothing."""
 EXCHANGE = 9.4
 """Bits that one squared quantiser step of error is worth: the slope of a uniform quantiser at its best."""
 
 DEAD_ZONE_OFFSET = 0.36
-"""Rounding offset where nothing is known of the rate: indices are rounded up from 0.64."""
+"""Rounding offset where nothing is known of the rate: integers are rounded up from 0.64."""
 
 _OCTAVES_PER_QUALITY = 3 / 49
 
@@ -30,7 +32,7 @@ def quality_of_step(step: int) -> float:
 
 
 def dead_zone(weights: npt.NDArray[np.float32], offset: float) -> npt.NDArray[np.float32]:
-    """Nearest quantiser index, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
+    """Nearest integer, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
     return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))
 
 

@@ -1,57 +1,36 @@
 """Rate-distortion-optimised quantisation: the rate term of a fine-tuning step, from the real tables.
 
 A step looks at the symbols of the step before it, asks the context networks which table row would code
-each of them, and quantises anew: of zero and the two nearest indices every weight takes the one with the
-least bits + EXCHANGE * squared error, and every cell and channel the extent with the least total.
+each of them, and quantises anew: of zero and the two nearest integers every weight takes the one with the
+least bits + EXCHANGE * squared error, and every cell and channel the last significant diagonal with the
+least total.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.quantizer import DEAD_ZONE_OFFSET, EXCHANGE
 from inrcodec.entropy.context_network import ESCAPE, MAGNITUDES, ROWS
-from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.sign_hiding import ENOUGH, GROUP, scan, told
-from inrcodec.entropy.syntax import (
-    STEP_CLASSES,
-    EntropyModel,
-    code_magnitudes,
-    mode_rows,
-    step_class,
-)
+from inrcodec.entropy.syntax import STEP_CLASSES, EntropyModel, mode_rows, step_class
 from inrcodec.tile.partition import SIZES, Partition
-from inrcodec.tile.symbols import PHASES, TileSymbols, cell_extents, extents_of
+from inrcodec.tile.symbols import TRANSFORMS, TileSymbols, last_diagonals
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 UNLIKELY_BITS = 8.0
 """Bits of a one where the step before coded nothing."""
 PLAIN_BITS = EXCHANGE * (1 - 2 * DEAD_ZONE_OFFSET)
 """Bits of every further quantiser step of a magnitude where nothing is known of the rate: quantisation then
 rounds with `DEAD_ZONE_OFFSET`."""
-PLAIN_PHASE = (1.0, 4.0)
-"""Bits of the first phase and of any other, likewise."""
-
-
-class _RowRecorder:
-    """A symbol coder that is given positions, returns the symbols there, and keeps the rows."""
-
-    def __init__(self, symbols: IntArray) -> None:
-        self._symbols = symbols
-        self.rows = np.full(len(symbols), -1, np.int64)
-
-    def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None) -> IntArray:
-        """See `inrcodec.entropy.rans.SymbolCoder`."""
-        del tables
-        if symbols is None:
-            raise ValueError("a recorder needs positions")
-        self.rows[symbols] = rows
-        return self._symbols[symbols]
+PLAIN_TRANSFORM = (1.0, 4.0)
+"""Bits of the first transform type and of any other, likewise."""
 
 
 @dataclass(frozen=True)
@@ -59,61 +38,60 @@ class Rate:
     """What symbols would cost.
 
     Attributes:
-        rows: per size, (n, C, size * size) table row of every value; where the step before coded nothing, one
-            in which a one is unlikely.
+        rows: per size, (n, C, size * size) table row of every residual; where the step before coded nothing,
+            one in which a one is unlikely.
         bits: per size, (rows, MAGNITUDES) float32 code lengths, the sign included.
-        modes: per size, (n, modes) bits of every mode.
-        phases: per size, (PHASES,) mean bits of every phase.
+        modes: per size, (n, modes) bits of every prediction mode.
+        transforms: per size, (TRANSFORMS,) mean bits of every transform type.
     """
 
     rows: dict[int, IntArray]
     bits: dict[int, FloatArray]
     modes: dict[int, FloatArray]
-    phases: dict[int, FloatArray]
+    transforms: dict[int, FloatArray]
 
     @classmethod
     def plain(cls, partition: Partition, channels: int, modes: int) -> "Rate":
         """A rate that knows nothing: quantisation with it is rounding with a dead zone."""
         bits = np.tile(PLAIN_BITS * np.arange(MAGNITUDES, dtype=np.float32), (2 * ROWS, 1))
         counts = {s: len(partition.of_size(s)) for s in SIZES}
+        transforms = [PLAIN_TRANSFORM[0]] + [PLAIN_TRANSFORM[1]] * (TRANSFORMS - 1)
         return cls(
             {s: np.zeros((n, channels, s * s), np.int64) for s, n in counts.items()},
             dict.fromkeys(SIZES, bits),
             {s: np.zeros((n, modes), np.float32) for s, n in counts.items()},
-            dict.fromkeys(SIZES, np.array([PLAIN_PHASE[0]] + [PLAIN_PHASE[1]] * (PHASES - 1), np.float32)),
+            dict.fromkeys(SIZES, np.array(transforms, np.float32)),
         )
 
     @classmethod
-    def of(cls, symbols: TileSymbols, step: int, model: EntropyModel) -> "Rate":
-        """The rate given the symbols of the step before."""
-        partition, extents = symbols.partition, cell_extents(symbols)
-        clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
-        recorder = _RowRecorder(np.concatenate([m.ravel() for m in clipped.values()]))
-        positions: dict[int, IntArray] = {}
-        begin = 0
-        for size, magnitudes in clipped.items():
-            positions[size] = begin + np.arange(magnitudes.size).reshape(magnitudes.shape)
-            begin += magnitudes.size
-        code_magnitudes(recorder, model, partition, symbols.modes, symbols.phases, extents, step, positions)
+    def of(
+        cls, symbols: TileSymbols, magnitude_rows: dict[int, IntArray], step: int, model: EntropyModel
+    ) -> "Rate":
+        """The rate given the symbols of the step before.
+
+        Args:
+            symbols: these symbols.
+            magnitude_rows: of `inrcodec.entropy.syntax.magnitude_rows`.
+            step: quantiser step in fixed-point units.
+            model: tables and context networks.
+        """
         rows, bits = {}, {}
-        for size, place in positions.items():
+        for size, found in magnitude_rows.items():
             bits[size] = model.magnitudes[size].tables.bits.astype(np.float32)
             bits[size][:, 1:] += 1
-            row = recorder.rows[place].reshape(*place.shape[:2], size * size)
+            row = found.reshape(*found.shape[:2], size * size)
             unlikely = int((bits[size][:ROWS, 1] <= UNLIKELY_BITS).argmax())
             unknown = np.minimum(np.arange(row.shape[1]), 1) * ROWS + unlikely
             rows[size] = np.where(row < 0, unknown[:, None], row)
-        phases = model.phases.bits.reshape(len(STEP_CLASSES) + 1, len(SIZES), -1, PHASES)
-        return cls(
-            rows,
-            bits,
-            _mode_bits(symbols, step, model),
-            dict(zip(SIZES, phases[step_class(step)].mean(1).astype(np.float32), strict=True)),
-        )
+        transforms = model.transforms.bits.reshape(len(STEP_CLASSES) + 1, len(SIZES), -1, TRANSFORMS)
+        mean = transforms[step_class(step)].mean(1).astype(np.float32)
+        return cls(rows, bits, _mode_bits(symbols, step, model), dict(zip(SIZES, mean, strict=True)))
 
     def of_cells(self, size: int, place: IntArray) -> "CellRate":
         """The rate of some cells of one size, given their positions (n,) among those of that size."""
-        return CellRate(self.rows[size][place], self.bits[size], self.modes[size][place], self.phases[size])
+        return CellRate(
+            self.rows[size][place], self.bits[size], self.modes[size][place], self.transforms[size]
+        )
 
 
 @dataclass(frozen=True)
@@ -124,18 +102,18 @@ class CellRate:
         rows: (n, C, size * size).
         bits: (rows, MAGNITUDES).
         modes: (n, modes).
-        phases: (PHASES,).
+        transforms: (TRANSFORMS,).
     """
 
     rows: IntArray
     bits: FloatArray
     modes: FloatArray
-    phases: FloatArray
+    transforms: FloatArray
 
     def quantise(
         self, cells: IntArray, channels: slice, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Quantiser indices.
+        """Quantised weights.
 
         Args:
             cells: (m,) which cells, in any order and any number of times.
@@ -143,7 +121,7 @@ class CellRate:
             weights: (m, those channels, size * size) in quantiser steps.
 
         Returns:
-            Indices like `weights`, and (m,) bits, the distortion included.
+            Integers like `weights`, and (m,) bits, the distortion included.
         """
         size = round(weights.shape[2] ** 0.5)
         result = np.zeros((*weights.shape[:2], size, size), np.float32)
@@ -163,9 +141,9 @@ class CellRate:
         # Relative to dropping the weight: what is saved is negative.
         drop = np.float32(EXCHANGE) * absolute * absolute
         best = bits.take(rows)
-        for index, magnitude in ((low, floor), (np.minimum(low + 1, ESCAPE), floor + 1)):
+        for symbol, magnitude in ((low, floor), (np.minimum(low + 1, ESCAPE), floor + 1)):
             error = absolute - magnitude
-            cost = bits.take(rows + index) + np.float32(EXCHANGE) * error * error - drop
+            cost = bits.take(rows + symbol) + np.float32(EXCHANGE) * error * error - drop
             better = (cost < best) & (magnitude > 0)
             choice = np.where(better, magnitude, choice)
             best = np.where(better, cost, best)
@@ -176,32 +154,39 @@ class CellRate:
         result[:, :, :side, :side] = choice.reshape(*choice.shape[:2], side, side)
         return result.reshape(weights.shape), dropped + total.min(2).sum(1)
 
-    def hide_signs(self, channels: slice, weights: FloatArray, indices: FloatArray) -> FloatArray:
-        """Moves indices by one, where that costs least, until every hidden sign is right: see `signs`.
+    def hide_signs(self, channels: slice, weights: FloatArray, quantised: FloatArray) -> FloatArray:
+        """Moves integers by one, where that costs least, until every hidden sign is right: see `sign_hiding`.
 
         Args:
             channels: which channels.
             weights: (n, those channels, size * size) in quantiser steps.
-            indices: like `weights`.
+            quantised: like `weights`.
         """
-        size = round(weights.shape[2] ** 0.5)
-        order = scan(size)
-        magnitudes = np.abs(indices).astype(np.int64)
-        groups = magnitudes[..., order]
-        hides, told_negative, first = told(groups)
-        leading = np.take_along_axis(indices[..., order], first[..., None], -1)[..., 0] < 0
-        wrong = np.nonzero(hides & (told_negative != leading))
-        cell, channel, group = (part[:, None] for part in wrong)
-        place = order[wrong[2]]
-        first, leading = first[cell, channel, group], leading[cell, channel, group]
-        least = groups[wrong].sum(1) == ENOUGH
-        magnitude, weight = magnitudes[cell, channel, place], weights[cell, channel, place]
-        index = indices[cell, channel, place]
-        position = np.arange(GROUP)
-        # What comes before the first value takes over its sign, which must stay that of the first.
-        negative = np.where(index == 0, np.where(position < first, leading, weight < 0), index < 0)
-        absolute = np.where(negative, -weight, weight)
-        rows = self.rows[:, channels][cell, channel, place]
+        wrong = _wrong_groups(quantised)
+        if not len(wrong.first):
+            return quantised
+        up, down = self._move_costs(channels, weights, quantised, wrong)
+        result = quantised.copy()
+        moved = np.minimum(up, down).argmin(1)
+        at = np.arange(len(moved)), moved
+        move = np.where(up[at] <= down[at], np.float32(1), np.float32(-1))
+        place = wrong.cell[:, 0], wrong.channel[:, 0], wrong.harmonic[at]
+        # What is zero takes the sign of its weight, or that which it would hide.
+        result[place] += np.where(_negative(weights, wrong)[at], -move, move)
+        return result
+
+    def _move_costs(
+        self, channels: slice, weights: FloatArray, quantised: FloatArray, wrong: "_Groups"
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bits of making every magnitude of wrong groups larger, or smaller, by one: (groups, GROUP) each.
+
+        Infinite where the group would not tell the truth even so, or where more than itself would change.
+        """
+        place = wrong.cell, wrong.channel, wrong.harmonic
+        negative = _negative(weights, wrong)
+        absolute = np.where(negative, -weights[place], weights[place])
+        rows = self.rows[:, channels][place]
+        magnitude = np.abs(wrong.values).astype(np.int64)
 
         def cost(magnitude: IntArray) -> FloatArray:
             bits = self.bits[rows, np.minimum(magnitude, ESCAPE)]
@@ -211,19 +196,63 @@ class CellRate:
         now = cost(magnitude)
         up, down = cost(magnitude + 1) - now, cost(np.maximum(magnitude - 1, 0)) - now
         # A group that falls below the bound writes its sign.
+        least = magnitude.sum(1) == ENOUGH
         down += least[:, None]
-        extent = extents_of(magnitudes.reshape(*weights.shape[:2], size, size))[cell, channel]
-        up[_order(size)[place] >= extent] = np.inf
-        second = ((magnitude > 0) & (position > first)).argmax(1)
-        lost = (magnitude == 1) & (position == first) & ~least[:, None]
-        lost &= negative[np.arange(len(second)), second][:, None] != leading
+        size = round(weights.shape[2] ** 0.5)
+        grid = quantised.reshape(*quantised.shape[:2], size, size)
+        beyond = last_diagonals(grid.astype(np.int64))[wrong.cell, wrong.channel]
+        up[_order(size)[wrong.harmonic] >= beyond] = np.inf
+        position = np.arange(GROUP)
+        second = ((magnitude > 0) & (position > wrong.first)).argmax(1)
+        lost = (magnitude == 1) & (position == wrong.first) & ~least[:, None]
+        lost &= negative[np.arange(len(second)), second][:, None] != wrong.leading
         down[(magnitude == 0) | lost] = np.inf
-        moved = np.minimum(up, down).argmin(1)
-        at = np.arange(len(moved)), moved
-        move = np.where(up[at] <= down[at], np.float32(1), np.float32(-1))
-        result = indices.copy()
-        result[wrong[0], wrong[1], place[at]] += np.where(negative[at], -move, move)
-        return result
+        return up, down
+
+
+class _Groups(NamedTuple):
+    """Groups of integers whose parity tells the wrong sign: see `sign_hiding`.
+
+    Attributes:
+        cell, channel: (groups, 1) where they are.
+        harmonic: (groups, GROUP) flat harmonics.
+        values: (groups, GROUP) the integers.
+        first: (groups, 1) position of the first that is not zero.
+        leading: (groups, 1) whether that one is negative.
+    """
+
+    cell: IntArray
+    channel: IntArray
+    harmonic: IntArray
+    values: FloatArray
+    first: IntArray
+    leading: BoolArray
+
+
+def _wrong_groups(quantised: FloatArray) -> _Groups:
+    """The groups of integers (n, C, size * size) whose parity tells the wrong sign."""
+    order = scan(round(quantised.shape[2] ** 0.5))
+    values = quantised[..., order]
+    hides, told_negative, first = told(np.abs(values).astype(np.int64))
+    leading = np.take_along_axis(values, first[..., None], -1)[..., 0] < 0
+    wrong = np.nonzero(hides & (told_negative != leading))
+    cell, channel, group = wrong
+    return _Groups(
+        cell[:, None],
+        channel[:, None],
+        order[group],
+        values[wrong],
+        first[wrong][:, None],
+        leading[wrong][:, None],
+    )
+
+
+def _negative(weights: FloatArray, wrong: _Groups) -> BoolArray:
+    """Signs that integers of wrong groups have, or would have if they were not zero: (groups, GROUP)."""
+    below = weights[wrong.cell, wrong.channel, wrong.harmonic] < 0
+    # What comes before the first value takes over its sign, which must stay that of the first.
+    would = np.where(np.arange(GROUP) < wrong.first, wrong.leading, below)
+    return np.where(wrong.values == 0, would, wrong.values < 0)
 
 
 def _mode_bits(symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, FloatArray]:

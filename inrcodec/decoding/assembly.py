@@ -1,27 +1,33 @@
-"""Planes of a picture, joined from its tiles and restored, region by region.
+"""Picture assembly: planes joined from tiles and restored, region by region.
 
-Tiles are coded independently of each other but restored together: their borders would show otherwise.
+Tiles are coded independently of each other but restored together: their borders would show otherwise. What is
+in flight while regions are asked for from top to bottom:
+
+    regions   [  1  ][  2  ][  3  ]...           wanted one after another
+    patches      [a][b] [c][d] ...               restored, with a margin of samples around them
+    tiles     [   A   ][   B   ]...              decoded once
+
+Patches and tiles lie in a `Store` each: made when the first user needs them, and dropped after the last.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise, product
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.container import TILE
+from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.restoration import RestorationNetwork
-from inrcodec.tile.partition import BLOCK, UNIT, Box, Partition
+from inrcodec.tile.partition import BLOCK, UNIT, Box, CellMap
 
 _PATCH = (TILE // 2, TILE)
 """Rows and columns of samples that are restored at a time."""
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+Planes = npt.NDArray[np.int16]
 
 _Made = TypeVar("_Made")
 _Element = TypeVar("_Element", bound=np.generic)
@@ -32,22 +38,64 @@ class Tile:
     """A tile, or what is joined from several, before restoration.
 
     Attributes:
-        planes: (C, H, W) int16 fixed-point samples; a tile's sides are padded to whole blocks.
-        owner: (H / 8, W / 8) cell that covers every unit.
-        size: (H / 8, W / 8) its size in samples.
+        planes: (C, H, W) fixed-point samples; a tile's sides are padded to whole blocks.
+        cells: (H / 8, W / 8) units and the cells that cover them.
     """
 
-    planes: npt.NDArray[np.int16]
-    owner: IntArray
-    size: IntArray
-
-    @classmethod
-    def of(cls, planes: npt.NDArray[np.floating], partition: Partition) -> "Tile":
-        """A tile of reconstructed planes (C, H, W) that hold integers, and its cells."""
-        return cls(planes.astype(np.int16), partition.owner, partition.size[partition.owner])
+    planes: Planes
+    cells: CellMap
 
 
-class Mosaic:
+@dataclass(frozen=True)
+class Restorer:
+    """Everything about restoring a patch but its samples.
+
+    Attributes:
+        network: restores.
+        step: quantiser step in fixed-point units.
+        kernels: what computes.
+    """
+
+    network: RestorationNetwork
+    step: int
+    kernels: Kernels
+
+    def run(self, patch: tuple[Tile, Box]) -> Planes:
+        """Restores a box of a tile."""
+        tile, box = patch
+        return self.kernels.restore(self.network, tile.planes, tile.cells, self.step, box)
+
+
+class Store(Generic[_Made]):
+    """What is made once for several users that come in a known order.
+
+    Everything is made in the order of its first use, and dropped after the last.
+    """
+
+    def __init__(
+        self, needs: Sequence[Sequence[Box]], make: Callable[[Sequence[Box]], Iterator[_Made]]
+    ) -> None:
+        """Makes nothing yet.
+
+        Args:
+            needs: what each user needs, in the order of users.
+            make: makes what lies in some boxes, one after another, when it is asked for the next.
+        """
+        self._needs = needs
+        self._last_use = {box: user for user, boxes in enumerate(needs) for box in boxes}
+        self._coming = zip(self._last_use, make(list(self._last_use)), strict=True)
+        self._kept: dict[Box, _Made] = {}
+
+    def __iter__(self) -> Iterator[dict[Box, _Made]]:
+        """What each user needs, one user after another."""
+        for user, boxes in enumerate(self._needs):
+            while not self._kept.keys() >= set(boxes):
+                self._kept.update([next(self._coming)])
+            yield {box: self._kept[box] for box in boxes}
+            self._kept = {box: made for box, made in self._kept.items() if self._last_use[box] > user}
+
+
+class Assembly:
     """The restored planes of a picture whose tiles are made when regions need them.
 
     Attributes:
@@ -57,91 +105,59 @@ class Mosaic:
     def __init__(
         self,
         shape: tuple[int, int],
-        step: int,
-        network: RestorationNetwork,
+        restorer: Restorer,
         make: Callable[[Sequence[Box]], Iterator[Tile]],
         mapping: Map,
     ) -> None:
-        """Nothing is made yet.
+        """Makes nothing yet.
 
         Args:
             shape: height and width of the picture.
-            step: quantiser step in fixed-point units.
-            network: restores it.
+            restorer: restores it.
             make: makes the tiles that lie in some boxes, one after another.
-            mapping: what restores them.
+            mapping: what runs the restorer.
         """
         self.shape = shape
-        self._height, self._width = (-(-length // BLOCK) * BLOCK for length in shape)
-        self._step = step
-        self._network = network
+        height, width = (-(-length // BLOCK) * BLOCK for length in shape)
+        self._whole = 0, 0, height, width
+        self._restorer = restorer
         self._make = make
         self._mapping = mapping
 
-    def regions(self, boxes: Sequence[Box]) -> Iterator[FloatArray]:
-        """Planes of regions inside the picture, (C, H, W) integers each.
+    def regions(self, boxes: Sequence[Box]) -> Iterator[Planes]:
+        """Planes of regions inside the picture, (C, H, W) each.
 
         A tile is made once, and kept until the last region that needs it.
         """
         tops, lefts, bottoms, rights = zip(*boxes, strict=True)
         hull = self._around((min(tops), min(lefts), max(bottoms), max(rights)), 0)
-        patches = [_pieces(box, hull, _PATCH) for box in boxes]
-        for box, made in zip(boxes, _kept(patches, self._restored), strict=True):
+        patches = Store([_pieces(box, hull, _PATCH) for box in boxes], self._restored)
+        for box, made in zip(boxes, patches, strict=True):
             yield _joined(box, made)
 
-    def _restored(self, patches: Sequence[Box]) -> Iterator[FloatArray]:
+    def _restored(self, patches: Sequence[Box]) -> Iterator[Planes]:
         """Planes of some patches."""
-        return self._mapping(partial(_restore, self._network, self._step), self._surrounded(patches))
+        return self._mapping(self._restorer.run, self._surrounded(patches))
 
     def _surrounded(self, patches: Sequence[Box]) -> Iterator[tuple[Tile, Box]]:
         """Some patches with all that their restoration depends on, and where in that they lie."""
-        whole = 0, 0, self._height, self._width
-        views = [self._around(patch, self._network.margin) for patch in patches]
-        needs = [_pieces(view, whole, (TILE, TILE)) for view in views]
-        for patch, view, tiles in zip(patches, views, _kept(needs, self._make), strict=True):
-            planes = _joined(view, {box: tile.planes for box, tile in tiles.items()})
-            # Numbers that tell the cells of different tiles apart.
-            owners = {
-                _units(box): tile.owner + number * (TILE // UNIT) ** 2
-                for number, (box, tile) in enumerate(tiles.items())
-            }
-            owner = _joined(_units(view), owners)
-            size = _joined(_units(view), {_units(box): tile.size for box, tile in tiles.items()})
+        views = [self._around(patch, self._restorer.network.margin) for patch in patches]
+        tiles = Store([_pieces(view, self._whole, (TILE, TILE)) for view in views], self._make)
+        for patch, view, found in zip(patches, views, tiles, strict=True):
             top, left, bottom, right = patch
             inside = top - view[0], left - view[1], bottom - view[0], right - view[1]
-            yield Tile(planes, owner, size), inside
+            yield _joined_tiles(view, found), inside
 
     def _around(self, box: Box, margin: int) -> Box:
         """The whole units of the picture that a box and a margin touch."""
         top, left, bottom, right = box
+        _, _, height, width = self._whole
         return (
             max(0, (top - margin) // UNIT * UNIT),
             max(0, (left - margin) // UNIT * UNIT),
-            min(self._height, -(-(bottom + margin) // UNIT) * UNIT),
-            min(self._width, -(-(right + margin) // UNIT) * UNIT),
+            min(height, -(-(bottom + margin) // UNIT) * UNIT),
+            min(width, -(-(right + margin) // UNIT) * UNIT),
         )
-
-
-def _restore(network: RestorationNetwork, step: int, patch: tuple[Tile, Box]) -> FloatArray:
-    surrounded, box = patch
-    return network.restore(surrounded.planes, surrounded.owner, surrounded.size, step, box)
-
-
-def _kept(
-    needs: Sequence[Sequence[Box]], make: Callable[[Sequence[Box]], Iterator[_Made]]
-) -> Iterator[dict[Box, _Made]]:
-    """What lies in the boxes that each of several users needs, one user after another.
-
-    `make` is asked for all boxes in the order of their first use; what it makes is kept until the last.
-    """
-    last_use = {box: number for number, boxes in enumerate(needs) for box in boxes}
-    made = zip(last_use, make(list(last_use)), strict=True)
-    kept: dict[Box, _Made] = {}
-    for number, boxes in enumerate(needs):
-        while not kept.keys() >= set(boxes):
-            kept.update([next(made)])
-        yield {box: kept[box] for box in boxes}
-        kept = {box: value for box, value in kept.items() if last_use[box] > number}
 
 
 def _pieces(box: Box, whole: Box, pitch: tuple[int, int]) -> list[Box]:
@@ -152,6 +168,18 @@ def _pieces(box: Box, whole: Box, pitch: tuple[int, int]) -> list[Box]:
         cuts = [min(max(length * i, whole[axis]), whole[axis + 2]) for i in range(first, last + 1)]
         spans.append(list(pairwise(cuts)))
     return [(top, left, bottom, right) for (top, bottom), (left, right) in product(*spans)]
+
+
+def _joined_tiles(box: Box, tiles: Mapping[Box, Tile]) -> Tile:
+    """What lies in a box, from the tiles that it touches."""
+    # Numbers that tell the cells of different tiles apart.
+    owners = {
+        _units(place): tile.cells.owner + number * (TILE // UNIT) ** 2
+        for number, (place, tile) in enumerate(tiles.items())
+    }
+    sizes = {_units(place): tile.cells.size for place, tile in tiles.items()}
+    planes = {place: tile.planes for place, tile in tiles.items()}
+    return Tile(_joined(box, planes), CellMap(_joined(_units(box), owners), _joined(_units(box), sizes)))
 
 
 def _units(box: Box) -> Box:

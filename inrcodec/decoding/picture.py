@@ -8,17 +8,19 @@ import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
 from inrcodec.container import TILE, Container, tile_grid
-from inrcodec.decoding.assembly import Mosaic, Tile
-from inrcodec.entropy.payload import read_tile
-from inrcodec.runtime.device import array_module
+from inrcodec.decoding.assembly import Assembly, Restorer, Tile
+from inrcodec.decoding.view import Region
+from inrcodec.entropy import zstd_payload
+from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.color import to_pixels
-from inrcodec.signal.reconstruction import reconstruct
 from inrcodec.signal.resampling import axis, resample
 from inrcodec.tile.partition import BLOCK, Box
 
 _STRIP_PIXELS = 1 << 20
 """Output pixels of a strip; four times as many source pixels at most."""
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -30,29 +32,35 @@ class TileDecoder:
         step: quantiser step in fixed-point units.
         entropy: "rans" or "zstd".
         codebook: what decoder and encoder share.
-        device: "cpu", or a torch device for the start networks.
+        kernels: what computes.
     """
 
     channels: int
     step: int
     entropy: str
     codebook: Codebook
-    device: str
+    kernels: Kernels
 
     def run(self, tile: tuple[bytes, tuple[int, int]]) -> Tile:
-        """Decodes a tile, given its bytes, and block rows and columns."""
+        """Decodes a tile, given its bytes, and block rows and columns.
+
+        Raises:
+            FormatError: the bytes are not a tile of that shape.
+        """
         data, blocks = tile
-        symbols = read_tile(data, blocks, self.channels, self.step, self.codebook.entropy, self.entropy)
-        planes = reconstruct(symbols, self.step, self.codebook, array_module(self.device), self.device)
-        if self.device != "cpu":
-            planes = planes.cpu().numpy()
-        return Tile.of(planes, symbols.partition)
+        model = self.codebook.entropy
+        if self.entropy == "zstd":
+            symbols = zstd_payload.read_tile(data, blocks, self.channels, self.step, model.mode_count)
+        else:
+            symbols = self.kernels.read_tile(data, blocks, self.channels, self.step, model)
+        planes = self.kernels.reconstruct(symbols, self.step, self.codebook.predictors)
+        return Tile(planes, symbols.partition.map)
 
 
-def mosaic_of(container: Container, codebook: Codebook, device: str, mapping: Map) -> Mosaic:
+def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapping: Map) -> Assembly:
     """The picture of a file, whose tiles are decoded when regions need them."""
     c = container
-    decoder = TileDecoder(1 if c.grey else 3, c.step, c.entropy, codebook, device)
+    decoder = TileDecoder(1 if c.grey else 3, c.step, c.entropy, codebook, kernels)
     columns = tile_grid(c.width, c.height)[1]
 
     def coded(box: Box) -> tuple[bytes, tuple[int, int]]:
@@ -63,10 +71,11 @@ def mosaic_of(container: Container, codebook: Codebook, device: str, mapping: Ma
     def decoded(boxes: Sequence[Box]) -> Iterator[Tile]:
         return mapping(decoder.run, map(coded, boxes))
 
-    return Mosaic((c.height, c.width), c.step, codebook.restoration, decoded, mapping)
+    restorer = Restorer(codebook.restoration, c.step, kernels)
+    return Assembly((c.height, c.width), restorer, decoded, mapping)
 
 
-def render_region(source: Mosaic, region: tuple[int, int, int, int], out: npt.NDArray[np.uint8]) -> None:
+def render_region(source: Assembly, region: Region, out: Pixels) -> None:
     """Fills an output grid with a region of a picture, strip by strip, so that memory stays bounded.
 
     Args:
@@ -74,23 +83,33 @@ def render_region(source: Mosaic, region: tuple[int, int, int, int], out: npt.ND
         region: (x, y, width, height) in source pixels.
         out: (H, W, C) uint8, written to.
     """
+    _, _, width, height = region
+    rows, cols = out.shape[:2]
+    count = max(1, min(_STRIP_PIXELS // cols, 4 * _STRIP_PIXELS * rows // (width * height)))
+    strips = [(begin, min(rows, begin + count)) for begin in range(0, rows, count)]
+    fill = _copy if (cols, rows) == (width, height) else _resample
+    fill(source, region, out, strips)
+
+
+def _copy(source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]]) -> None:
+    """Native size: samples become pixels."""
+    x, y, width, _ = region
+    boxes = [(y + begin, x, y + end, x + width) for begin, end in strips]
+    for (begin, end), planes in zip(strips, source.regions(boxes), strict=True):
+        out[begin:end] = to_pixels(planes)
+
+
+def _resample(source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]]) -> None:
+    """Any other size: pixels are evaluations of the networks that the samples stand for."""
     x, y, width, height = region
     rows, cols = out.shape[:2]
-    strip = max(1, min(_STRIP_PIXELS // cols, 4 * _STRIP_PIXELS * rows // (width * height)))
-    spans = [(begin, min(rows, begin + strip)) for begin in range(0, rows, strip)]
-    if (cols, rows) == (width, height):
-        boxes = [(y + begin, x, y + end, x + width) for begin, end in spans]
-        for (begin, end), planes in zip(spans, source.regions(boxes), strict=True):
-            out[begin:end] = to_pixels(planes)
-        return
-    row_axes = [axis(y + begin * height / rows, y + end * height / rows, end - begin) for begin, end in spans]
-    row_sources = [grid.sources(source.shape[0]) for grid in row_axes]
-    col_axis = axis(x, x + width, cols)
-    col_sources = col_axis.sources(source.shape[1])
-    left, right = int(col_sources.min()), int(col_sources.max()) + 1
-    boxes = [(int(index.min()), left, int(index.max()) + 1, right) for index in row_sources]
-    for number, planes in enumerate(source.regions(boxes)):
-        top, (begin, end) = boxes[number][0], spans[number]
-        row_grid = row_sources[number] - top, row_axes[number].taps
-        strip_planes = resample(planes, row_grid, (col_sources - left, col_axis.taps))
-        out[begin:end] = to_pixels(strip_planes)
+    across = axis(x, x + width, cols)
+    columns = across.sources(source.shape[1])
+    left, right = int(columns.min()), int(columns.max()) + 1
+    down = [axis(y + begin * height / rows, y + end * height / rows, end - begin) for begin, end in strips]
+    lines = [grid.sources(source.shape[0]) for grid in down]
+    boxes = [(int(index.min()), left, int(index.max()) + 1, right) for index in lines]
+    found = zip(strips, boxes, down, lines, source.regions(boxes), strict=True)
+    for (begin, end), box, grid, index, planes in found:
+        vertical, horizontal = (index - box[0], grid.taps), (columns - left, across.taps)
+        out[begin:end] = to_pixels(resample(planes.astype(np.float32), vertical, horizontal))

@@ -1,7 +1,6 @@
-"""Encoding a picture at one quantiser step, and the search for the step that meets a target."""
+"""Encoding a picture at one quantiser step, and measuring what became of it."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,16 +9,17 @@ import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
 from inrcodec.container import TILE, Container, pack, tile_grid
-from inrcodec.decoding.assembly import Mosaic, Tile
+from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.decoding.picture import render_region
 from inrcodec.encoding.tile import fit_tile
-from inrcodec.entropy.payload import write_tile
-from inrcodec.runtime.device import array_module
+from inrcodec.entropy import zstd_payload
+from inrcodec.kernels import Kernels
+from inrcodec.metrics import psnr
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.color import to_planes
-from inrcodec.tile.partition import BLOCK
+from inrcodec.tile.partition import BLOCK, Box
 
-DEFAULT_QUALITY = 50
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -28,28 +28,34 @@ class TileEncoder:
 
     Attributes:
         codebook: what decoder and encoder share.
-        steps: fine-tuning steps.
+        passes: fine-tuning steps after the closed-form one.
         entropy: "rans" or "zstd".
-        device: "cpu", or a torch device for the start networks.
+        kernels: what computes.
     """
 
     codebook: Codebook
-    steps: int
+    passes: int
     entropy: str
-    device: str
+    kernels: Kernels
 
-    def run(self, step: int, pixels: npt.NDArray[np.uint8]) -> tuple[bytes, Tile]:
-        """The bytes of a tile (H, W, 1 or 3), and what a decoder makes of them before it restores."""
+    def run(self, step: int, pixels: Pixels) -> bytes:
+        """The bytes of a tile (H, W, 1 or 3)."""
+        return self.run_and_keep(step, pixels)[0]
+
+    def run_and_keep(self, step: int, pixels: Pixels) -> tuple[bytes, Tile]:
+        """The same, and what a decoder makes of them before it restores."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
-        xp = array_module(self.device)
-        fit = fit_tile(to_planes(padded), step, self.codebook, self.steps, xp, self.device)
-        data = write_tile(fit.symbols, step, self.codebook.entropy, self.entropy)
-        return data, Tile.of(fit.planes, fit.symbols.partition)
+        fit = fit_tile(to_planes(padded), step, self.codebook, self.kernels, self.passes)
+        if self.entropy == "zstd":
+            data = zstd_payload.write_tile(fit.symbols)
+        else:
+            data = self.kernels.write_tile(fit.symbols, step, self.codebook.entropy)
+        return data, Tile(fit.planes, fit.symbols.partition.map)
 
 
 @dataclass(frozen=True)
-class Job:
+class PictureEncoder:
     """Everything about an encode but the quantiser step.
 
     Attributes:
@@ -57,58 +63,53 @@ class Job:
         tiles: how a tile is encoded.
         mapping: what encodes, and restores, all of them.
         sections: optional sections of the file.
-        measure: whether the PSNR is wanted, for which the picture has to be restored.
     """
 
-    colour: npt.NDArray[np.uint8]
+    colour: Pixels
     tiles: TileEncoder
     mapping: Map
     sections: dict[str, bytes]
-    measure: bool
 
-    def run(self, step: int, progress: Callable[[float], None] | None) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR in dB; nan unless `measure`."""
-        height, width, channels = self.colour.shape
-        rows, cols = tile_grid(width, height)
-        parts = [
-            self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
-            for y, x in np.ndindex(rows, cols)
-        ]
-        coded: list[bytes] = []
+    def encode(self, step: int, progress: Callable[[float], None] | None = None) -> bytes:
+        """The file at a quantiser step; `progress` is told the fraction done."""
+        parts, tiles = self._parts(), []
+        for data in self.mapping(partial(self.tiles.run, step), parts):
+            tiles.append(data)
+            if progress:
+                progress(len(tiles) / len(parts))
+        return self._packed(step, tiles)
 
-        def fitted() -> Iterator[Tile]:
-            for data, tile in self.mapping(partial(self.tiles.run, step), parts):
-                coded.append(data)
-                if progress:
-                    progress(len(coded) / len(parts))
-                yield tile
+    def encode_and_measure(self, step: int) -> tuple[bytes, float]:
+        """The file at a quantiser step, and its PSNR over colour samples in dB."""
+        coded = list(self.mapping(partial(self.tiles.run_and_keep, step), self._parts()))
+        data = self._packed(step, [part for part, _ in coded])
+        return data, psnr(self.colour, self._restored(step, [tile for _, tile in coded]))
 
-        psnr = self._psnr(step, fitted())
-        container = Container(
-            width,
-            height,
-            channels == 1,
-            step,
-            self.tiles.codebook.id,
-            self.tiles.entropy,
-            tuple(coded),
-            self.sections,
-        )
-        return pack(container), psnr
-
-    def _psnr(self, step: int, tiles: Iterator[Tile]) -> float:
-        """PSNR in dB of the restored picture, given its tiles in raster order; nan unless `measure`."""
-        if not self.measure:
-            for _ in tiles:
-                pass
-            return math.nan
+    def _parts(self) -> list[Pixels]:
+        """Pixels of the tiles in raster order."""
         height, width, _ = self.colour.shape
-        network = self.tiles.codebook.restoration
-        # Rendered from top to bottom, a mosaic needs its tiles in raster order.
-        mosaic = Mosaic((height, width), step, network, lambda _: tiles, self.mapping)
+        return [
+            self.colour[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
+            for y, x in np.ndindex(tile_grid(width, height))
+        ]
+
+    def _packed(self, step: int, tiles: Sequence[bytes]) -> bytes:
+        height, width, channels = self.colour.shape
+        codebook, entropy = self.tiles.codebook.id, self.tiles.entropy
+        return pack(
+            Container(width, height, channels == 1, step, codebook, entropy, tuple(tiles), self.sections)
+        )
+
+    def _restored(self, step: int, tiles: Sequence[Tile]) -> Pixels:
+        """The picture that a decoder makes of its tiles in raster order."""
+        height, width, _ = self.colour.shape
+        columns = tile_grid(width, height)[1]
+
+        def known(boxes: Sequence[Box]) -> Iterator[Tile]:
+            return (tiles[top // TILE * columns + left // TILE] for top, left, _, _ in boxes)
+
+        restorer = Restorer(self.tiles.codebook.restoration, step, self.tiles.kernels)
         decoded = np.empty_like(self.colour)
-        render_region(mosaic, (0, 0, width, height), decoded)
-        rows = zip(decoded, self.colour, strict=True)
-        squares = sum(int(np.square(row.astype(np.int64) - original).sum()) for row, original in rows)
-        mean = squares / self.colour.size
-        return 10 * math.log10(255**2 / mean) if mean else math.inf
+        assembly = Assembly((height, width), restorer, known, self.mapping)
+        render_region(assembly, (0, 0, width, height), decoded)
+        return decoded

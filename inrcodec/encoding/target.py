@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inrcodec.decisions.quantizer import STEP_MAX, STEP_MIN, step_of_quality
-from inrcodec.encoding.picture import DEFAULT_QUALITY, Job
+from inrcodec.decisions.quantizer import DEFAULT_QUALITY, STEP_MAX, STEP_MIN, step_of_quality
+from inrcodec.encoding.picture import PictureEncoder
 from inrcodec.errors import EncodeError
 
 _SEARCH_FITS = 7
@@ -18,29 +18,45 @@ class Target:
 
     Attributes:
         words: the target, for the error.
-        excess: of a file and its PSNR, by how much they miss the target; 0 or less meets it.
+        excess: given an encoder and a quantiser step, the file and by how much it misses the target; 0 or
+            less meets it.
         slope: change of the excess when the quantiser step doubles, roughly.
         close: how far below 0 the excess may stay.
     """
 
     words: str
-    excess: Callable[[bytes, float], float]
+    excess: Callable[[PictureEncoder, int], tuple[bytes, float]]
     slope: float
     close: float
 
 
 def size_target(limit: int) -> Target:
     """The largest file of at most `limit` bytes, or up to one per cent less."""
-    return Target(f"{limit} bytes", lambda data, _: math.log2(len(data) / max(limit, 0.5)), -1.0, 0.0145)
+
+    def excess(encoder: PictureEncoder, step: int) -> tuple[bytes, float]:
+        data = encoder.encode(step)
+        return data, math.log2(len(data) / max(limit, 0.5))
+
+    return Target(f"{limit} bytes", excess, -1.0, 0.0145)
 
 
 def psnr_target(psnr: float) -> Target:
     """The smallest file of at least `psnr` dB, or up to 0.05 dB more."""
-    return Target(f"{psnr} dB", lambda _, found: psnr - found, 3.5, 0.05)
+
+    def excess(encoder: PictureEncoder, step: int) -> tuple[bytes, float]:
+        data, found = encoder.encode_and_measure(step)
+        return data, psnr - found
+
+    return Target(f"{psnr} dB", excess, 3.5, 0.05)
 
 
-def search(job: Job, target: Target, progress: Callable[[float], None] | None) -> bytes:
+def search(encoder: PictureEncoder, target: Target, progress: Callable[[float], None] | None) -> bytes:
     """Looks for the quantiser step of a target by interpolation on a log scale.
+
+    Args:
+        encoder: encodes the picture.
+        target: what the file has to meet.
+        progress: is told the fraction done.
 
     Raises:
         EncodeError: no step meets the target.
@@ -49,8 +65,7 @@ def search(job: Job, target: Target, progress: Callable[[float], None] | None) -
     best: bytes | None = None
     step: int | None = step_of_quality(DEFAULT_QUALITY)
     while step is not None:
-        data, psnr = job.run(step, None)
-        excess[step] = target.excess(data, psnr)
+        data, excess[step] = target.excess(encoder, step)
         if excess[step] <= 0 and excess[step] == max(e for e in excess.values() if e <= 0):
             best = data
         if progress:

@@ -5,8 +5,6 @@ as in Giesen 2014 (arXiv:1402.3392), so that numpy carries the load. Symbols com
 into chunks of at most `lanes` symbols, and symbol i of a chunk uses lane i. Everything is integer.
 """
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
@@ -51,20 +49,6 @@ class Tables:
         return PRECISION - np.log2(frequency)
 
 
-class SymbolCoder(Protocol):
-    """Encoder and decoder behind one call, so that both walk the same path."""
-
-    def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None) -> IntArray:
-        """Codes one batch: an encoder records `symbols` and returns them, a decoder returns what it reads.
-
-        Args:
-            tables: where the rows are.
-            rows: (n,) table row of each symbol.
-            symbols: (n,) what to encode; None when decoding.
-        """
-        ...
-
-
 class Encoder:
     """Collects symbols; `finish` turns them into bytes."""
 
@@ -72,14 +56,17 @@ class Encoder:
         self._starts: list[npt.NDArray[np.uint64]] = []
         self._frequencies: list[npt.NDArray[np.uint64]] = []
 
-    def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None) -> IntArray:
-        """See `SymbolCoder`."""
-        if symbols is None:
-            raise ValueError("an encoder needs symbols")
+    def encode(self, tables: Tables, rows: IntArray, symbols: IntArray) -> None:
+        """Adds one batch.
+
+        Args:
+            tables: where the rows are.
+            rows: (n,) table row of each symbol.
+            symbols: (n,) what to encode.
+        """
         start = tables.cumulative[rows, symbols]
         self._starts.append(start)
         self._frequencies.append(tables.cumulative[rows, symbols + 1] - start)
-        return symbols
 
     @property
     def bits(self) -> float:
@@ -118,8 +105,19 @@ class Decoder:
         self._next = 0
         self._lanes = lanes
 
-    def code(self, tables: Tables, rows: IntArray, symbols: IntArray | None = None) -> IntArray:
-        """See `SymbolCoder`; raises FormatError when the stream ends too early."""
+    def decode(self, tables: Tables, rows: IntArray) -> IntArray:
+        """Reads one batch.
+
+        Args:
+            tables: where the rows are.
+            rows: (n,) table row of each symbol.
+
+        Returns:
+            (n,) symbols.
+
+        Raises:
+            FormatError: the stream ends too early.
+        """
         result = np.empty(len(rows), np.int64)
         base, starts = rows.astype(np.uint64) << _SHIFT, tables.cumulative.ravel()
         for begin in range(0, len(rows), self._lanes):

@@ -1,25 +1,29 @@
 """The order in which a tile's integers are coded, and the context of each. Integers only.
 
 1. How every block is cut, along anti-diagonals of blocks.
-2. Per level of cells: each cell's mode and, per channel, its *extent*: one more than the highest
-   anti-diagonal k + m that holds a non-zero difference (0 if there is none). Between luma and chroma, the
-   phase of every cell whose luma extent is not 0; that of the others is 0.
-3. Per channel, magnitudes from high to low frequency, all cells of the tile at once: one step codes one
-   anti-diagonal of all cells of one size whose extent reaches it.
-4. Signs, and the excess of escaped magnitudes, as plain bits.
+2. Per level of cells: each cell's prediction mode and, per channel, its *last significant diagonal*: one more
+   than the highest anti-diagonal k + m that holds a residual other than zero (0 if there is none). Between
+   luma and chroma, the transform type of every cell that has luma residuals; that of the others is 0.
+3. Per channel, magnitudes from high to low frequency, all cells of the tile at once: one batch is one
+   anti-diagonal of all cells of one size that have something there or beyond.
+4. Signs, and the excess of escaped magnitudes, as plain bits (see `inrcodec.entropy.payload`).
 
-`code_splits`, `code_cells` and `code_magnitudes` are the only description of that order: an encoder and a
-decoder both walk them.
+`walk_splits`, `walk_cells` and `walk_magnitudes` are the only description of that order. Each is a generator
+that yields batches of symbols with their contexts and is sent the symbols: those of the tile by whoever
+encodes or counts them, those that were read by a decoder. `follow` does the sending.
 """
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.entropy.context_network import ContextNetwork, log_magnitude
-from inrcodec.entropy.rans import SymbolCoder, Tables
+from inrcodec.entropy.context_network import ESCAPE, ContextNetwork, log_magnitude
+from inrcodec.entropy.rans import Tables
 from inrcodec.tile.fixed_point import log_step
 from inrcodec.tile.partition import (
     BLOCK,
@@ -28,24 +32,116 @@ from inrcodec.tile.partition import (
     UNIT,
     Partition,
 )
-from inrcodec.tile.symbols import PHASES
+from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
+Element = Literal["splits", "modes", "transforms", "last_diagonals", "magnitudes"]
+
+_Walked = TypeVar("_Walked")
 
 MARGIN = 3
 """Harmonics that a context looks beyond its own."""
 BINS = 8
 """A unit's spectrum is kept in BINS x BINS frequency bins, whatever the size of the cell that covers it."""
-MAGNITUDE_FEATURES = 39
-EXTENT_FEATURES = 19
-"""Features of the context networks, before those that tell the phase and the mode of the cell."""
 SPLIT_ROWS = 75
-PHASE_FEATURES = 6
-PHASE_REACH = (4, 12)
-"""Luma reaches from which the phase is coded with another table."""
+TRANSFORM_FEATURES = 6
+TRANSFORM_BANDWIDTHS = (4, 12)
+"""Luma bandwidths from which the transform type is coded with another table."""
 STEP_CLASSES = (24 * 16, 60 * 16)
-"""Quantiser steps below the first, between them, and above: three sets of split and mode tables."""
+"""Quantiser steps below the first, between them, and above have tables of their own."""
+_TRUE, _CERTAIN = 32, 48
+"""Features of a condition that holds: of last diagonals, and of magnitudes."""
+
+
+class DiagonalFeature(IntEnum):
+    """Inputs of the networks of last diagonals, before those of `cell_features`: FORMAT.md, section 6.4."""
+
+    LEFT_MEAN = 0
+    LEFT_MAX = 1
+    LEFT_UNKNOWN = 2
+    ABOVE_MEAN = 3
+    ABOVE_MAX = 4
+    ABOVE_UNKNOWN = 5
+    ABOVE_LEFT = 6
+    ABOVE_RIGHT = 7
+    ABOVE_LEFT_UNKNOWN = 8
+    ABOVE_RIGHT_UNKNOWN = 9
+    LUMA = 10
+    LUMA_EMPTY = 11
+    FIRST_CHROMA = 12
+    FIRST_CHROMA_EMPTY = 13
+    IS_FIRST_CHROMA = 14
+    IS_SECOND_CHROMA = 15
+    STEP = 16
+    LEAST_MEAN = 17
+    ALL_EMPTY = 18
+
+
+class MagnitudeFeature(IntEnum):
+    """Inputs of the networks of magnitudes, before those of `cell_features`: FORMAT.md, section 6.5.
+
+    Neighbouring harmonics (k, m) are named by where they lie: BELOW is (k + 1, m), RIGHT is (k, m + 1). A
+    "side" stands for four features: left, above, right, below.
+    """
+
+    BELOW = 0
+    RIGHT = 1
+    BELOW_RIGHT = 2
+    BELOW_2 = 3
+    RIGHT_2 = 4
+    KNIGHTS = 5
+    HIGHER_SUM = 6
+    SIDE_BIN = 7
+    SIDE_NEXT_BINS = 11
+    SIDE_BANDWIDTH = 15
+    LEFT_TO_CODE = 19
+    IS_LAST = 20
+    BANDWIDTH = 21
+    LUMA = 22
+    LUMA_AROUND = 23
+    LUMA_BANDWIDTH = 24
+    FIRST_CHROMA = 25
+    IS_SECOND_CHROMA = 26
+    VERTICAL = 27
+    HORIZONTAL = 28
+    SLANT = 29
+    DIAGONAL = 30
+    IS_ROW_0 = 31
+    IS_COLUMN_0 = 32
+    IS_MEAN = 33
+    STEP = 34
+    BESIDE_BELOW = 35
+    BESIDE_RIGHT = 36
+    BESIDE_FAR = 37
+    FAR = 38
+
+
+DIAGONAL_FEATURES = len(DiagonalFeature)
+MAGNITUDE_FEATURES = MagnitudeFeature.FAR + 1
+
+
+class Batch(NamedTuple):
+    """Symbols that are coded together: the contexts of none depend on another.
+
+    Attributes:
+        element: which integers of the tile.
+        size: size of their cells; 0 for splits.
+        contexts: what decides their code lengths: (n,) rows of the element's table or, for last diagonals
+            and magnitudes, (n, F) features of the context network of that size.
+        table_class: 0 for luma, 1 for chroma.
+        where: index of the symbols in the element's array.
+    """
+
+    element: Element
+    size: int
+    contexts: npt.NDArray[Any]
+    table_class: int
+    where: tuple[Any, ...]
+
+
+Walk = Generator[Batch, IntArray, _Walked]
+"""Yields batches, is sent their symbols (n,), and returns what it has put together."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +150,113 @@ class EntropyModel:
 
     Attributes:
         splits: SPLIT_ROWS rows over SPLITS symbols.
-        modes: rows of `mode_rows` over the modes.
-        phases: rows of `phase_rows` over PHASES symbols.
-        extents: per cell size, a network whose tables have 2 * size symbols.
+        modes: rows of `mode_rows` over the prediction modes.
+        transforms: rows of `transform_rows` over TRANSFORMS symbols.
+        last_diagonals: per cell size, a network whose tables have 2 * size symbols.
         magnitudes: per cell size, a network whose tables have MAGNITUDES symbols.
     """
 
     splits: Tables
     modes: Tables
-    phases: Tables
-    extents: dict[int, ContextNetwork]
+    transforms: Tables
+    last_diagonals: dict[int, ContextNetwork]
     magnitudes: dict[int, ContextNetwork]
 
     @property
     def mode_count(self) -> int:
-        """Number of modes."""
+        """Number of prediction modes."""
         return int(self.modes.cumulative.shape[1]) - 1
 
+    def rows(self, batch: Batch) -> tuple[Tables, IntArray]:
+        """The tables of a batch, and the row (n,) of each of its symbols."""
+        part = getattr(self, batch.element)
+        if isinstance(part, Tables):
+            return part, batch.contexts
+        network: ContextNetwork = part[batch.size]
+        return network.tables, network.rows(batch.contexts, batch.table_class)
 
-def cell_features(phases: IntArray, modes: IntArray, count: int) -> FloatArray:
-    """(n, PHASE_FEATURES + count) features that tell phases and modes, of which there are `count`, apart."""
+
+@dataclass(frozen=True)
+class Symbols:
+    """The symbols of a tile as the walks want them.
+
+    Attributes:
+        splits, modes, transforms, last_diagonals: as in `TileSymbols` and its partition.
+        magnitudes: per size, (n, C, size, size) clipped at ESCAPE.
+    """
+
+    splits: IntArray
+    modes: IntArray
+    transforms: IntArray
+    last_diagonals: IntArray
+    magnitudes: dict[int, IntArray]
+
+    @classmethod
+    def of(cls, tile: TileSymbols) -> "Symbols":
+        """Those of a tile."""
+        clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in tile.residuals.items()}
+        return cls(tile.partition.splits, tile.modes, tile.transforms, tile.last_diagonals, clipped)
+
+    def of_batch(self, batch: Batch) -> IntArray:
+        """(n,) symbols of a batch."""
+        array = getattr(self, batch.element)
+        found: IntArray = (array[batch.size] if batch.element == "magnitudes" else array)[batch.where].ravel()
+        return found
+
+
+def follow(walk: Walk[_Walked], code: Callable[[Batch], IntArray]) -> _Walked:
+    """Walks to the end.
+
+    Args:
+        walk: one of the walks below.
+        code: given a batch, its symbols (n,).
+
+    Returns:
+        What the walk has put together.
+    """
+    try:
+        batch = next(walk)
+        while True:
+            batch = walk.send(code(batch))
+    except StopIteration as end:
+        result: _Walked = end.value
+        return result
+
+
+def walk_tile(symbols: TileSymbols, step: int, mode_count: int, code: Callable[[Batch], IntArray]) -> None:
+    """All walks over a known tile, one after the other.
+
+    Args:
+        symbols: the tile.
+        step: quantiser step in fixed-point units.
+        mode_count: number of prediction modes.
+        code: takes a batch and returns its symbols.
+    """
+    partition, last = symbols.partition, symbols.last_diagonals
+    follow(walk_splits(partition.splits.shape, step), code)
+    follow(walk_cells(partition, symbols.channels, step, mode_count), code)
+    follow(walk_magnitudes(partition, symbols.modes, symbols.transforms, last, step, mode_count), code)
+
+
+def cell_features(transforms: IntArray, modes: IntArray, count: int) -> FloatArray:
+    """(n, TRANSFORM_FEATURES + count) features that tell transform types and the `count` modes apart."""
     kinds = np.arange(3)
-    which = (phases[:, None] // 3 == kinds, phases[:, None] % 3 == kinds, modes[:, None] == np.arange(count))
-    result: FloatArray = np.where(np.concatenate(which, axis=1), np.float32(32), np.float32(0))
+    which = (
+        transforms[:, None] // 3 == kinds,
+        transforms[:, None] % 3 == kinds,
+        modes[:, None] == np.arange(count),
+    )
+    result: FloatArray = np.where(np.concatenate(which, axis=1), np.float32(_TRUE), np.float32(0))
     return result
 
 
 def step_class(step: int) -> int:
-    """Which set of split, mode and phase tables serves a quantiser step."""
+    """Which set of split, mode and transform tables serves a quantiser step."""
     return sum(step >= bound for bound in STEP_CLASSES)
 
 
 def _cell_class(step: int, size: int) -> int:
-    """Which set of mode and phase tables serves a quantiser step and a cell size."""
+    """Which set of mode and transform tables serves a quantiser step and a cell size."""
     return step_class(step) * len(SIZES) + SIZES.index(size)
 
 
@@ -94,39 +264,47 @@ def mode_rows(step: int, size: int, above: IntArray, left: IntArray, count: int)
     """Table rows of the modes of cells of one size, given those of their first neighbours above and left.
 
     Args:
+        step: quantiser step in fixed-point units.
+        size: of the cells.
         above, left: (n,) modes; `count` outside the tile.
         count: number of modes.
     """
     return (_cell_class(step, size) * (count + 1) + above) * (count + 1) + left
 
 
-def phase_rows(step: int, size: int, modes: IntArray, extents: IntArray, count: int) -> IntArray:
-    """Table rows of the phases of cells of one size, given their modes, out of `count`, and luma extents."""
-    reach = extents * (BLOCK // size)
-    far: IntArray = np.sum([reach >= bound for bound in PHASE_REACH], axis=0)
-    return (_cell_class(step, size) * count + modes) * (len(PHASE_REACH) + 1) + far
+def transform_rows(step: int, size: int, modes: IntArray, last: IntArray, count: int) -> IntArray:
+    """Table rows of the transform types of cells of one size.
+
+    Args:
+        step: quantiser step in fixed-point units.
+        size: of the cells.
+        modes: (n,) their modes, out of `count`.
+        last: (n,) their last significant diagonals of luma.
+        count: number of modes.
+    """
+    bandwidth = last * (BLOCK // size)
+    far: IntArray = np.sum([bandwidth >= bound for bound in TRANSFORM_BANDWIDTHS], axis=0)
+    return (_cell_class(step, size) * count + modes) * (len(TRANSFORM_BANDWIDTHS) + 1) + far
 
 
-def table_shapes(modes: int) -> dict[str, tuple[int, int]]:
+def table_shapes(modes: int) -> dict[Element, tuple[int, int]]:
     """Rows and symbols of the tables that no context network chooses from, for a number of modes."""
     classes = (len(STEP_CLASSES) + 1) * len(SIZES)
     return {
         "splits": (SPLIT_ROWS, SPLITS),
         "modes": (classes * (modes + 1) ** 2, modes),
-        "phases": (classes * modes * (len(PHASE_REACH) + 1), PHASES),
+        "transforms": (classes * modes * (len(TRANSFORM_BANDWIDTHS) + 1), TRANSFORMS),
     }
 
 
-def feature_counts(modes: int) -> dict[str, int]:
-    """Inputs of the context networks of extents and of magnitudes, for a number of modes."""
-    told = PHASE_FEATURES + modes
-    return {"extents": EXTENT_FEATURES + told, "magnitudes": MAGNITUDE_FEATURES + told}
+def feature_counts(modes: int) -> dict[Element, int]:
+    """Inputs of the context networks, for a number of modes."""
+    told = TRANSFORM_FEATURES + modes
+    return {"last_diagonals": DIAGONAL_FEATURES + told, "magnitudes": MAGNITUDE_FEATURES + told}
 
 
-def code_splits(
-    coder: SymbolCoder, model: EntropyModel, shape: tuple[int, int], step: int, splits: IntArray | None
-) -> IntArray:
-    """Codes how (block rows, block columns) blocks are cut."""
+def walk_splits(shape: tuple[int, ...], step: int) -> Walk[IntArray]:
+    """Walks over how (block rows, block columns) blocks are cut; returns that."""
     rows, cols = shape
     # Border blocks read as class 4; classes 0 to 3 say how finely a block is cut.
     fineness = np.full((rows + 1, cols + 1), 4, np.int64)
@@ -136,7 +314,7 @@ def code_splits(
         y = np.arange(max(0, diagonal - cols + 1), min(rows, diagonal + 1))
         x = diagonal - y
         context = (step_class(step) * 5 + fineness[y, x + 1]) * 5 + fineness[y + 1, x]
-        result[y, x] = coder.code(model.splits, context, None if splits is None else splits[y, x])
+        result[y, x] = yield Batch("splits", 0, context, 0, (y, x))
         fineness[y + 1, x + 1] = classes[result[y, x]]
     return result
 
@@ -168,7 +346,14 @@ def _shares(size: int, d: int) -> tuple[IntArray, IntArray]:
 
 
 class _Neighbours:
-    """Units around the cells of one size; index -1 stands for "outside"."""
+    """Units around the cells of one size; index -1 stands for "outside".
+
+    Attributes:
+        cells: (n,) indices of the cells.
+        sides: (n, 4, size / 8) units left, above, right and below.
+        corners: (n, 2) units above left and above right.
+        own: (n, units) units that the cell covers.
+    """
 
     def __init__(self, partition: Partition, size: int) -> None:
         rows, cols = partition.owner.shape
@@ -192,225 +377,238 @@ class _Neighbours:
         self.own = grid
 
 
-def code_cells(
-    coder: SymbolCoder,
-    model: EntropyModel,
-    partition: Partition,
-    channels: int,
-    step: int,
-    truth: tuple[IntArray, IntArray, IntArray] | None,
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Codes modes, phases and extents.
+def walk_cells(
+    partition: Partition, channels: int, step: int, mode_count: int
+) -> Walk[tuple[IntArray, IntArray, IntArray]]:
+    """Walks over prediction modes, transform types and last significant diagonals.
 
     Args:
-        truth: (N,) modes, (N,) phases and (N, C) extents when encoding, None when decoding.
+        partition: the N cells.
+        channels: 1 or 3.
+        step: quantiser step in fixed-point units.
+        mode_count: number of prediction modes.
 
     Returns:
-        The same three arrays.
+        (N,) modes, (N,) transform types and (N, C) last significant diagonals.
     """
     units = partition.owner.size
-    mode_count = model.mode_count
-    modes, phases = np.zeros((2, len(partition.size)), np.int64)
-    extents = np.zeros((len(partition.size), channels), np.int64)
+    modes, transforms = np.zeros((2, len(partition.size)), np.int64)
+    last = np.zeros((len(partition.size), channels), np.int64)
     mode_map = np.full(units + 1, mode_count, np.int64)
-    # Extents in a common scale of BLOCK diagonals; -1 where nothing is known.
-    reach = np.full((channels, units + 1), -1, np.int64)
+    # Last diagonals in a common scale of BLOCK diagonals; -1 where nothing is known.
+    bandwidth = np.full((channels, units + 1), -1, np.int64)
     around = {s: _Neighbours(partition, s) for s in SIZES}
     for size, cells, place in partition.groups():
         near = around[size]
         left, above, own = near.sides[place, 0], near.sides[place, 1], near.own[place]
         context = mode_rows(step, size, mode_map[above[:, 0]], mode_map[left[:, 0]], mode_count)
-        modes[cells] = coder.code(model.modes, context, None if truth is None else truth[0][cells])
+        modes[cells] = yield Batch("modes", size, context, 0, (cells,))
         mode_map[own] = modes[cells, None]
-        told = cell_features(phases[cells], modes[cells], mode_count)
-        features = _extent_features(reach, left, above, near.corners[place], step, told)
-        network = model.extents[size]
+        told = cell_features(transforms[cells], modes[cells], mode_count)
+        features = _diagonal_features(bandwidth, left, above, near.corners[place], step, told)
         for channel in range(channels):
-            rows = network.rows(features[channel], min(channel, 1))
-            symbols = None if truth is None else truth[2][cells, channel]
-            extents[cells, channel] = coder.code(network.tables, rows, symbols)
+            where = cells, np.array(channel)
+            last[where] = yield Batch("last_diagonals", size, features[channel], min(channel, 1), where)
             if channel == 0:
-                drawn = cells[extents[cells, 0] > 0]
-                rows = phase_rows(step, size, modes[drawn], extents[drawn, 0], mode_count)
-                phases[drawn] = coder.code(model.phases, rows, None if truth is None else truth[1][drawn])
-                features[1:, :, EXTENT_FEATURES:] = cell_features(phases[cells], modes[cells], mode_count)
-            known = extents[cells, channel] * (BLOCK // size)
-            reach[channel][own] = known[:, None]
-            features[channel + 1 :, :, 10 + 2 * channel] = known
-            features[channel + 1 :, :, 11 + 2 * channel] = 32 * (known == 0)
-    return modes, phases, extents
+                drawn = cells[last[cells, 0] > 0]
+                context = transform_rows(step, size, modes[drawn], last[drawn, 0], mode_count)
+                transforms[drawn] = yield Batch("transforms", size, context, 0, (drawn,))
+                told = cell_features(transforms[cells], modes[cells], mode_count)
+                features[1:, :, DIAGONAL_FEATURES:] = told
+            known = last[where] * (BLOCK // size)
+            bandwidth[channel][own] = known[:, None]
+            features[channel + 1 :, :, DiagonalFeature.LUMA + 2 * channel] = known
+            features[channel + 1 :, :, DiagonalFeature.LUMA_EMPTY + 2 * channel] = _TRUE * (known == 0)
+    return modes, transforms, last
 
 
-def _extent_features(
-    reach: IntArray, left: IntArray, above: IntArray, corners: IntArray, step: int, told: FloatArray
+def _diagonal_features(
+    bandwidth: IntArray, left: IntArray, above: IntArray, corners: IntArray, step: int, told: FloatArray
 ) -> FloatArray:
     """Features of all channels, `told` (n, ...) last: (C, n, features). Those of earlier channels stay 0."""
-    features = np.zeros((len(reach), len(left), EXTENT_FEATURES + told.shape[1]), np.float32)
-    features[:, :, EXTENT_FEATURES:] = told
-    a, b = reach[:, left], reach[:, above]
-    for i, side in enumerate((a, b)):
-        features[:, :, 3 * i] = np.maximum(side, 0).sum(2) // side.shape[2]
-        features[:, :, 3 * i + 1] = side.max(2)
-        features[:, :, 3 * i + 2] = 32 * (side[:, :, 0] < 0)
-    c = reach[:, corners]
-    features[:, :, 6:8] = np.maximum(c, 0)
-    features[:, :, 8:10] = 32 * (c < 0)
-    features[1:2, :, 14] = 32
-    features[2:3, :, 15] = 32
-    features[:, :, 16] = log_step(step)
-    features[:, :, 17] = np.minimum(features[:, :, 0], features[:, :, 3])
-    features[:, :, 18] = 32 * ((features[:, :, 1] == 0) & (features[:, :, 4] == 0))
+    f = DiagonalFeature
+    features = np.zeros((len(bandwidth), len(left), DIAGONAL_FEATURES + told.shape[1]), np.float32)
+    features[:, :, DIAGONAL_FEATURES:] = told
+    for first, units in ((f.LEFT_MEAN, left), (f.ABOVE_MEAN, above)):
+        side = bandwidth[:, units]
+        features[:, :, first] = np.maximum(side, 0).sum(2) // side.shape[2]
+        features[:, :, first + 1] = side.max(2)
+        features[:, :, first + 2] = _TRUE * (side[:, :, 0] < 0)
+    corner = bandwidth[:, corners]
+    features[:, :, f.ABOVE_LEFT : f.ABOVE_RIGHT + 1] = np.maximum(corner, 0)
+    features[:, :, f.ABOVE_LEFT_UNKNOWN : f.ABOVE_RIGHT_UNKNOWN + 1] = _TRUE * (corner < 0)
+    features[1:2, :, f.IS_FIRST_CHROMA] = _TRUE
+    features[2:3, :, f.IS_SECOND_CHROMA] = _TRUE
+    features[:, :, f.STEP] = log_step(step)
+    features[:, :, f.LEAST_MEAN] = np.minimum(features[:, :, f.LEFT_MEAN], features[:, :, f.ABOVE_MEAN])
+    empty = (features[:, :, f.LEFT_MAX] == 0) & (features[:, :, f.ABOVE_MAX] == 0)
+    features[:, :, f.ALL_EMPTY] = _TRUE * empty
     return features
+
+
+def walk_magnitudes(
+    partition: Partition, modes: IntArray, transforms: IntArray, last: IntArray, step: int, mode_count: int
+) -> Walk[dict[int, IntArray]]:
+    """Walks over magnitudes, clipped at ESCAPE.
+
+    Args:
+        partition: the N cells.
+        modes, transforms: (N,) prediction modes and transform types.
+        last: (N, C) last significant diagonals.
+        step: quantiser step in fixed-point units.
+        mode_count: number of prediction modes.
+
+    Returns:
+        Per size, (n, C, size, size) magnitudes.
+    """
+    channels, units = last.shape[1], partition.owner.size
+    told = cell_features(transforms, modes, mode_count)
+    sets = {s: _Magnitudes(partition, s, told, last, step) for s in SIZES}
+    for channel in range(channels):
+        # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
+        # margin bins stay zero, as does the last unit, which stands for "outside".
+        spectrum = np.zeros((units + 1, (BINS + 1) ** 2), np.int64)
+        bandwidth = np.zeros(units + 1, np.int64)
+        for part in sets.values():
+            bandwidth[part.near.own] = (part.last[:, channel] * (BLOCK // part.size))[:, None]
+        for clock in range(2 * BLOCK - 2, -1, -1):
+            for size, part in sets.items():
+                d, late = divmod(clock, BLOCK // size)
+                active = np.flatnonzero(part.last[:, channel] > d)
+                if late or not len(active):
+                    continue
+                k, m = _diagonal(size, d)
+                features = part.features(active, channel, d, spectrum, bandwidth)
+                where = active[:, None], channel, k, m
+                symbols = yield Batch("magnitudes", size, features, min(channel, 1), where)
+                coded = symbols.reshape(len(active), len(k))
+                part.fill(active, channel, d, coded)
+                bins, shares = _shares(size, d)
+                spectrum[part.near.own[active][:, :, None], bins] += (coded @ shares)[:, None, :]
+    return {s: part.magnitudes() for s, part in sets.items()}
 
 
 class _Magnitudes:
     """Magnitudes of the cells of one size, as the walk fills them in."""
 
-    def __init__(self, partition: Partition, size: int, told: FloatArray, extents: IntArray) -> None:
+    def __init__(self, partition: Partition, size: int, told: FloatArray, last: IntArray, step: int) -> None:
         self.size = size
         self.near = _Neighbours(partition, size)
-        self.extents = extents[self.near.cells]
-        self.told = told[self.near.cells]
+        self.last = last[self.near.cells]
+        self._told = told[self.near.cells]
+        self._step = step
         # A margin of zero harmonics stands for what lies beyond the lowest and the highest.
-        self.side = size + 2 * MARGIN
-        self.values = np.zeros((extents.shape[1], len(self.near.cells), self.side * self.side), np.int64)
+        self._side = size + 2 * MARGIN
+        self._values = np.zeros((last.shape[1], len(self.near.cells), self._side * self._side), np.int64)
 
-    def place(self, k: IntArray, m: IntArray) -> IntArray:
-        """Where harmonics lie in `values`."""
-        return (k + MARGIN) * self.side + m + MARGIN
+    def magnitudes(self) -> IntArray:
+        """All of them: (n, C, size, size)."""
+        square = self._values.reshape(*self._values.shape[:2], self._side, self._side)
+        return square[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN].swapaxes(0, 1)
+
+    def fill(self, active: IntArray, channel: int, d: int, coded: IntArray) -> None:
+        """Takes the magnitudes (cells, harmonics) of an anti-diagonal of active cells."""
+        k, m = _diagonal(self.size, d)
+        self._values[channel][active[:, None], self._place(k, m)] = coded
+
+    def _place(self, k: IntArray, m: IntArray) -> IntArray:
+        """Where harmonics lie in the square of a cell and its margin."""
+        return (k + MARGIN) * self._side + m + MARGIN
+
+    def features(
+        self, active: IntArray, channel: int, d: int, spectrum: IntArray, bandwidth: IntArray
+    ) -> FloatArray:
+        """Features of one anti-diagonal of active cells: (cells * harmonics, features)."""
+        f, size, side = MagnitudeFeature, self.size, self._side
+        k, m = _diagonal(size, d)
+        # Two above every harmonic: no shift from there is negative.
+        origin = active[:, None] * side**2 + self._place(k - 2, m)
+        features = np.zeros((MAGNITUDE_FEATURES + self._told.shape[1], *origin.shape), np.float32)
+
+        def at(channel: int, dk: int, dm: int) -> IntArray:
+            shifted = self._values[channel].ravel()[(dk + 2) * side + dm :]
+            result: IntArray = shifted.take(origin)
+            return result
+
+        # Higher frequencies of the same cell.
+        below, right, both = at(channel, 1, 0), at(channel, 0, 1), at(channel, 1, 1)
+        below_2, right_2 = at(channel, 2, 0), at(channel, 0, 2)
+        far = at(channel, 3, 0) + at(channel, 0, 3) + at(channel, 2, 2)
+        far += at(channel, 3, -2) + at(channel, -2, 3)
+        for feature, sum_of in (
+            (f.BELOW, below),
+            (f.RIGHT, right),
+            (f.BELOW_RIGHT, both),
+            (f.BELOW_2, below_2),
+            (f.RIGHT_2, right_2),
+            (f.KNIGHTS, at(channel, 2, 1) + at(channel, 1, 2)),
+            (f.HIGHER_SUM, below + right + both + below_2 + right_2),
+            (f.BESIDE_BELOW, at(channel, 2, -1)),
+            (f.BESIDE_RIGHT, at(channel, -1, 2)),
+            (f.BESIDE_FAR, at(channel, 3, -1) + at(channel, -1, 3)),
+            (f.FAR, far),
+        ):
+            features[feature] = log_magnitude(16 * sum_of)
+        # What is known of the same and the next frequency bins around.
+        near = self.near.sides[active]
+        units = near.shape[2]
+        bins = _bins(size, d)
+        here = spectrum[near[..., None], bins].sum(2) // units
+        next_bins = spectrum[near[..., None], bins + BINS + 1].sum(2)
+        next_bins += spectrum[near[..., None], bins + 1].sum(2)
+        next_bins //= 2 * units
+        features[f.SIDE_BIN : f.SIDE_NEXT_BINS] = log_magnitude(here).swapaxes(0, 1)
+        features[f.SIDE_NEXT_BINS : f.SIDE_BANDWIDTH] = log_magnitude(next_bins).swapaxes(0, 1)
+        scale = BLOCK // size
+        wider = np.clip(bandwidth[near].sum(2) // units - d * scale, -32, 32)
+        features[f.SIDE_BANDWIDTH : f.LEFT_TO_CODE] = wider.T[:, :, None]
+        left = self.last[active, channel, None] - d
+        features[f.LEFT_TO_CODE] = np.minimum(left, 16) * 2
+        features[f.IS_LAST] = _CERTAIN * (left == 1)
+        features[f.BANDWIDTH] = self.last[active, channel, None] * scale
+        # The channels coded before, at the same frequency of the same cell.
+        if channel:
+            around = at(0, 1, 0) + at(0, 0, 1) + at(0, -1, 0) + at(0, 0, -1)
+            features[f.LUMA] = log_magnitude(16 * at(0, 0, 0))
+            features[f.LUMA_AROUND] = log_magnitude(4 * around)
+            features[f.LUMA_BANDWIDTH] = self.last[active, 0, None] * scale
+        if channel == 2:
+            features[f.FIRST_CHROMA] = log_magnitude(16 * at(1, 0, 0))
+            features[f.IS_SECOND_CHROMA] = _CERTAIN
+        # Where in the spectrum.
+        features[f.VERTICAL] = k * scale
+        features[f.HORIZONTAL] = m * scale
+        features[f.SLANT] = np.abs(k - m) * scale
+        features[f.DIAGONAL] = log_magnitude(np.full(1, 16 * d))
+        features[f.IS_ROW_0] = _CERTAIN * (k == 0)
+        features[f.IS_COLUMN_0] = _CERTAIN * (m == 0)
+        features[f.IS_MEAN] = _CERTAIN * (d == 0)
+        features[f.STEP] = log_step(self._step)
+        features[MAGNITUDE_FEATURES:] = self._told[active].T[:, :, None]
+        return features.reshape(len(features), -1).T
 
 
-def code_magnitudes(
-    coder: SymbolCoder,
-    model: EntropyModel,
-    partition: Partition,
-    modes: IntArray,
-    phases: IntArray,
-    extents: IntArray,
-    step: int,
-    truth: dict[int, IntArray] | None,
-) -> dict[int, IntArray]:
-    """Codes magnitudes, clipped at ESCAPE.
+def magnitude_rows(symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, IntArray]:
+    """The table row that would code each magnitude of a tile.
 
     Args:
-        modes, phases: (N,).
-        extents: (N, C).
-        truth: per size, (n, C, size, size) clipped magnitudes when encoding, None when decoding.
+        symbols: the tile.
+        step: quantiser step in fixed-point units.
+        model: tables and context networks.
 
     Returns:
-        The same dictionary.
+        Per size, (n, C, size, size) rows of the tables of that size; -1 where nothing is coded.
     """
-    channels = extents.shape[1]
-    units = partition.owner.size
-    told = cell_features(phases, modes, model.mode_count)
-    sets = {s: _Magnitudes(partition, s, told, extents) for s in SIZES}
-    for channel in range(channels):
-        # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
-        # margin bins stay zero, as does the last unit, which stands for "outside".
-        spectrum = np.zeros((units + 1, (BINS + 1) ** 2), np.int64)
-        reach = np.zeros(units + 1, np.int64)
-        for part in sets.values():
-            reach[part.near.own] = (part.extents[:, channel] * (BLOCK // part.size))[:, None]
-        for clock in range(2 * BLOCK - 2, -1, -1):
-            for size in SIZES:
-                d, late = divmod(clock, BLOCK // size)
-                part = sets[size]
-                active = np.flatnonzero(part.extents[:, channel] > d)
-                if late or not len(active):
-                    continue
-                _code_diagonal(
-                    coder, model.magnitudes[size], part, active, channel, d, spectrum, reach, step, truth
-                )
-    return {
-        s: p.values.reshape(channels, len(p.near.cells), p.side, p.side)[
-            :, :, MARGIN:-MARGIN, MARGIN:-MARGIN
-        ].swapaxes(0, 1)
-        for s, p in sets.items()
-    }
+    known = Symbols.of(symbols)
+    rows = {s: np.full(v.shape, -1, np.int64) for s, v in known.magnitudes.items()}
 
+    def code(batch: Batch) -> IntArray:
+        found = known.of_batch(batch)
+        _, of_batch = model.rows(batch)
+        rows[batch.size][batch.where] = of_batch.reshape(-1, len(batch.where[-1]))
+        return found
 
-def _code_diagonal(
-    coder: SymbolCoder,
-    network: ContextNetwork,
-    part: _Magnitudes,
-    active: IntArray,
-    channel: int,
-    d: int,
-    spectrum: IntArray,
-    reach: IntArray,
-    step: int,
-    truth: dict[int, IntArray] | None,
-) -> None:
-    """One anti-diagonal of all active cells of one size."""
-    size = part.size
-    k, m = _diagonal(size, d)
-    features = _magnitude_features(part, active, channel, d, spectrum, reach, step)
-    rows = network.rows(features, min(channel, 1))
-    symbols = None if truth is None else truth[size][active[:, None], channel, k, m].ravel()
-    coded = coder.code(network.tables, rows, symbols).reshape(len(active), len(k))
-    part.values[channel][active[:, None], part.place(k, m)] = coded
-    bins, shares = _shares(size, d)
-    own = part.near.own[active]
-    spectrum[own[:, :, None], bins] += (coded @ shares)[:, None, :]
-
-
-def _magnitude_features(
-    part: _Magnitudes, active: IntArray, channel: int, d: int, spectrum: IntArray, reach: IntArray, step: int
-) -> FloatArray:
-    """Features of one anti-diagonal: (cells * harmonics, features)."""
-    size, side = part.size, part.side
-    k, m = _diagonal(size, d)
-    # Two above every harmonic: no shift from there is negative.
-    origin = active[:, None] * side**2 + part.place(k - 2, m)
-    features = np.zeros((MAGNITUDE_FEATURES + part.told.shape[1], *origin.shape), np.float32)
-
-    def at(channel: int, dk: int, dm: int) -> IntArray:
-        shifted = part.values[channel].ravel()[(dk + 2) * side + dm :]
-        result: IntArray = shifted.take(origin)
-        return result
-
-    # Higher frequencies of the same cell.
-    down, right, both, down2, right2 = (
-        at(channel, *shift) for shift in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
-    )
-    far = at(channel, 2, 1) + at(channel, 1, 2)
-    for i, value in enumerate((down, right, both, down2, right2, far, down + right + both + down2 + right2)):
-        features[i] = log_magnitude(16 * value)
-    beside = at(channel, 2, -1), at(channel, -1, 2), at(channel, 3, -1) + at(channel, -1, 3)
-    farther = at(channel, 3, 0) + at(channel, 0, 3) + at(channel, 2, 2)
-    farther += at(channel, 3, -2) + at(channel, -2, 3)
-    for i, value in enumerate((*beside, farther)):
-        features[35 + i] = log_magnitude(16 * value)
-    # What is known of the same and the next frequency bins around.
-    near = part.near.sides[active]
-    bins = _bins(size, d)
-    here = spectrum[near[..., None], bins].sum(2) // near.shape[2]
-    above = spectrum[near[..., None], bins + BINS + 1].sum(2) + spectrum[near[..., None], bins + 1].sum(2)
-    above //= 2 * near.shape[2]
-    features[7:11] = log_magnitude(here).swapaxes(0, 1)
-    features[11:15] = log_magnitude(above).swapaxes(0, 1)
-    scale = BLOCK // size
-    features[15:19] = np.clip(reach[near].sum(2) // near.shape[2] - d * scale, -32, 32).T[:, :, None]
-    left = part.extents[active, channel, None] - d
-    features[19] = np.minimum(left, 16) * 2
-    features[20] = 48 * (left == 1)
-    features[21] = part.extents[active, channel, None] * scale
-    # The channels coded before, at the same frequency of the same cell.
-    if channel:
-        features[22] = log_magnitude(16 * at(0, 0, 0))
-        features[23] = log_magnitude(4 * (at(0, 1, 0) + at(0, 0, 1) + at(0, -1, 0) + at(0, 0, -1)))
-        features[24] = part.extents[active, 0, None] * scale
-    if channel == 2:
-        features[25] = log_magnitude(16 * at(1, 0, 0))
-        features[26] = 48
-    # Where in the spectrum.
-    features[27] = k * scale
-    features[28] = m * scale
-    features[29] = np.abs(k - m) * scale
-    features[30] = log_magnitude(np.full(1, 16 * d))
-    features[31] = 48 * (k == 0)
-    features[32] = 48 * (m == 0)
-    features[33] = 48 * (d == 0)
-    features[34] = log_step(step)
-    features[MAGNITUDE_FEATURES:] = part.told[active].T[:, :, None]
-    return features.reshape(len(features), -1).T
+    last = symbols.last_diagonals
+    walk = walk_magnitudes(symbols.partition, symbols.modes, symbols.transforms, last, step, model.mode_count)
+    follow(walk, code)
+    return rows

@@ -12,20 +12,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inrcodec.container import MAGIC
 from inrcodec.errors import EncodeError, InputError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 from inrcodec.pictures.exif import clean_exif
-from inrcodec.pictures.pixel_formats import (
-    CHANNEL_MODES,
-    check_depth,
-    is_srgb,
-    profile_fits,
-    to_native_mode,
-)
+from inrcodec.pictures.picture import Picture
+from inrcodec.pictures.pixel_formats import check_depth, is_srgb, profile_fits, to_native_mode
 
 # A closed list: EPS starts Ghostscript, and formats that nobody photographs in only add attack surface.
 # Pillow opens multi-picture JPEG (MPO) through JPEG.
@@ -46,35 +40,6 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An 8-bit picture and the metadata that travels with it.
-
-    Attributes:
-        pixels: (H, W, C) uint8; C = 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA; alpha is not premultiplied.
-        icc: ICC profile that describes the pixels, or None.
-        exif: EXIF block without the `Exif\\0\\0` prefix, or None.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    icc: bytes | None = None
-    exif: bytes | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is not an 8-bit picture.
-
-        Raises:
-            InputError: wrong dtype, shape or channel count, or no pixels.
-        """
-        shape = self.pixels.shape
-        if self.pixels.dtype != np.uint8:
-            raise InputError(f"pixels must be uint8, not {self.pixels.dtype}")
-        if len(shape) != 3 or shape[2] not in CHANNEL_MODES:
-            raise InputError(f"pixels must have shape (height, width, 1 to 4 channels), not {shape}")
-        if 0 in shape:
-            raise InputError("the image has no pixels")
 
 
 @dataclass(frozen=True)

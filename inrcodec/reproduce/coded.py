@@ -47,7 +47,7 @@ def encode_survivors(siren: Siren, params: NDArray[np.float32], relative_step: f
         symbols = np.rint(difference / _step(exponent)).clip(-_LARGEST, _LARGEST).astype(np.int64)
         decay = _best_decay(symbols)
         header += struct.pack("<bB", exponent, decay)
-        encoder.code(_TABLES, np.full(len(where), decay), symbols + _LARGEST)
+        encoder.encode(_TABLES, np.full(len(where), decay), symbols + _LARGEST)
     data = _MAGIC + header + encoder.finish(_LANES)
     return data + _CRC.pack(zlib.crc32(data))
 
@@ -68,7 +68,7 @@ def decode_survivors(siren: Siren, data: bytes) -> NDArray[np.float32]:
     params = siren.params.copy()
     for index, where in enumerate(tensors):
         exponent, decay = struct.unpack_from("<bB", data, len(_MAGIC) + 2 * index)
-        symbols = decoder.code(_TABLES, np.full(len(where), decay)) - _LARGEST
+        symbols = decoder.decode(_TABLES, np.full(len(where), decay)) - _LARGEST
         params[where] += (symbols * _step(exponent)).astype(np.float32)
     decoder.finish()
     return params

@@ -41,6 +41,22 @@ class Map(Protocol):
     ) -> Iterator[_Result]: ...
 
 
+def processes(device: str, jobs: int, items: int) -> int:
+    """How many processes are worth starting for some items, given how many may be.
+
+    Args:
+        device: "cpu" or "cuda"; a GPU is not shared among processes.
+        jobs: how many may be.
+        items: tiles or images.
+
+    Raises:
+        ValueError: none may be.
+    """
+    if jobs < 1:
+        raise ValueError("jobs must be at least 1")
+    return min(jobs, items) if device == "cpu" else 1
+
+
 def parallel(
     function: Callable[[_Item], _Result], items: Sequence[_Item], jobs: int
 ) -> Iterator[tuple[_Item, _Result]]:

@@ -35,7 +35,7 @@ def to_planes(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(centred @ _BASIS.T.astype(np.float32), 2, 0))
 
 
-def to_pixels(planes: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
+def to_pixels(planes: npt.NDArray[np.number[Any]]) -> npt.NDArray[np.uint8]:
     """Pixels of integer planes, exact on every machine.
 
     Args:

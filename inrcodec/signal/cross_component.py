@@ -1,10 +1,10 @@
-"""What a chroma plane's start takes over from luma: edges of the planes coincide, and luma is coded first.
+"""Cross-component prediction: edges of the planes coincide, and luma is coded first.
 
-A cell's chroma weights move with its coded luma differences by a slope, the regression of chroma on luma
+A cell's chroma weights move with its coded luma residual by a slope, the regression of chroma on luma
 around the cell (as in the cross-component linear model of VVC; Zhang et al., ICIP 2018). It costs no bits.
 Many photos have less fine detail in chroma than in luma (4:2:0 sources), so high harmonics have a slope of
 their own: the regression of sample differences, where it agrees with that of the samples. Exact integers in
-float64, as in `starts`.
+float64, as in `inrcodec.signal.prediction`.
 """
 
 from functools import lru_cache
@@ -18,62 +18,61 @@ SLOPE_BITS = 6
 SLOPE_MAX = 48
 """Bound of a slope: 3/4."""
 
+FloatArray = npt.NDArray[np.floating[Any]]
 
-def slopes(boundary: Any, mean: Any, step: int, xp: Any = np) -> Any:
+
+def slopes(centred: FloatArray, step: int) -> FloatArray:
     """Regressions of every plane on luma.
 
     Args:
-        boundary: (N, C, boundary_size) float64 integers, fixed-point samples.
-        mean: (N, C, 1) their means.
+        centred: (N, C, boundary_size) integers, boundary samples less their mean.
         step: quantiser step in fixed-point units. Noise of a quarter step on luma samples and of an eighth on
             their differences is assumed: where nothing but noise is seen, slopes vanish.
-        xp: numpy or torch.
 
     Returns:
         (N, C, 2) integers in units of 2**-SLOPE_BITS, for low and high harmonics; 0 for luma itself.
     """
-    centred = boundary - mean
-    low = _regression(centred, step // 4, xp)
-    steps = (centred[..., 1:] - centred[..., :-1])[..., _inner_steps(boundary.shape[-1])]
-    high = _regression(steps, step // 8, xp)
-    zero = xp.zeros_like(low)
+    low = _regression(centred, step // 4)
+    differences = np.diff(centred, axis=-1)[..., inner_differences(centred.shape[-1])]
+    high = _regression(differences, step // 8)
     # The smaller of two that agree in sign.
-    high = xp.maximum(zero, xp.minimum(low, high)) + xp.minimum(zero, xp.maximum(low, high))
-    return xp.concatenate([low, high], -1)
+    high = np.maximum(0, np.minimum(low, high)) + np.minimum(0, np.maximum(low, high))
+    return np.concatenate([low, high], -1)
 
 
-def per_harmonic(slope: Any, count: int) -> Any:
+def per_harmonic(slope: FloatArray, count: int) -> FloatArray:
     """Slopes (..., 2) spread over size * size harmonics, high where either frequency is at least size / 2."""
-    return slope[..., _bands(count)]
+    result: FloatArray = slope[..., bands(count)]
+    return result
 
 
-def carried(slope: Any, luma: Any, xp: Any = np) -> Any:
-    """What luma differences add to the starts of the other planes.
+def carried(slope: FloatArray, luma: FloatArray) -> FloatArray:
+    """What luma residuals add to the weights of the planes.
 
     Args:
         slope: (N, C, 2) of `slopes`.
-        luma: (N, 1, size * size) float64 integers, coded differences of luma weights.
-        xp: numpy or torch.
+        luma: (N, 1, size * size) integers, coded residuals of luma weights.
 
     Returns:
-        (N, C, size * size) float64 integers.
+        (N, C, size * size) integers.
     """
     product = per_harmonic(slope, luma.shape[-1]) * luma
-    return xp.floor((product + 2 ** (SLOPE_BITS - 1)) / 2**SLOPE_BITS)
+    result: FloatArray = np.floor((product + 2 ** (SLOPE_BITS - 1)) / 2**SLOPE_BITS)
+    return result
 
 
-def _regression(values: Any, noise: int, xp: Any) -> Any:
+def _regression(values: FloatArray, noise: int) -> FloatArray:
     """Slope of every plane (N, C, n) on the first: (N, C, 1), 0 for the first itself."""
     products = (values * values[:, :1]).sum(-1)[..., None]
     spread = products[:, :1] + values.shape[-1] * max(1, noise**2)
-    ratio = xp.floor((products * 2 ** (SLOPE_BITS + 1) + spread) / (2 * spread))
-    result = xp.clip(ratio, -SLOPE_MAX, SLOPE_MAX)
+    ratio = np.floor((products * 2 ** (SLOPE_BITS + 1) + spread) / (2 * spread))
+    result: FloatArray = np.clip(ratio, -SLOPE_MAX, SLOPE_MAX)
     result[:, :1] = 0
     return result
 
 
 @lru_cache(maxsize=8)
-def _inner_steps(count: int) -> npt.NDArray[np.int64]:
+def inner_differences(count: int) -> npt.NDArray[np.int64]:
     """Which differences of consecutive boundary samples stay inside one of its four rows and columns."""
     size = (count - 4) // 6
     seams = (2 * size + 1, 4 * size + 3, 5 * size + 3)
@@ -81,7 +80,8 @@ def _inner_steps(count: int) -> npt.NDArray[np.int64]:
 
 
 @lru_cache(maxsize=8)
-def _bands(count: int) -> npt.NDArray[np.int64]:
+def bands(count: int) -> npt.NDArray[np.int64]:
+    """Of size * size harmonics, which of two slopes serves each: (count,), 0 low and 1 high."""
     size = round(count**0.5)
     k, m = np.divmod(np.arange(count), size)
     result: npt.NDArray[np.int64] = (2 * np.maximum(k, m) >= size).astype(np.int64)

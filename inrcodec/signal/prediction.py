@@ -1,19 +1,21 @@
-"""Conditional initialisation: a cell's start, predicted from the samples around it, in exact integers.
+"""Prediction: a cell's weights, predicted from the samples around it, in exact integers.
 
-A start network is a SIREN of two sine layers whose linear output also sees the input. It maps the
-boundary samples of a cell, centred and scaled by their mean absolute deviation, to the cell's output
-weights, once for every *mode*. All values are integers held in float64 and every sum stays below 2**53,
-so numpy and torch give the same result on every machine, device and thread count.
+A prediction network is a SIREN of two sine layers whose linear output also sees the input: the meta-learned,
+pruned initialisation of the cell. It maps the boundary samples of a cell, centred and scaled by their mean
+absolute deviation, to the cell's output weights, once for every *prediction mode*. All values are integers
+held in float64 and every sum stays below 2**53, so that they are the same on every machine, device and
+thread count.
 """
 
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from inrcodec.signal.cross_component import slopes
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import by_value
 
@@ -28,27 +30,85 @@ PHASE_BITS = (8, 12)
 """Fractional bits of the phases of the two sine layers."""
 OUTPUT_BITS = 12
 """Fractional bits of the output weights."""
-REACH = 16
-"""Harmonics (k, m) with k + m < REACH have a predicted start; the others start at zero."""
+PREDICTED_DIAGONALS = 16
+"""Harmonics (k, m) with k + m < PREDICTED_DIAGONALS have a prediction; that of the others is zero."""
 
-FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.floating[Any]]
+"""Integers, in float64 where they have to be exact."""
 
 # No entry is closer than 1e-4 to a rounding tie, so every libm gives the same table (tested).
-SINE_TABLE: FloatArray = np.array(
+SINE_TABLE: npt.NDArray[np.float64] = np.array(
     [float(round(SINE_ONE * math.sin(2 * math.pi * i / TURN))) for i in range(TURN)]
 )
 
 
 @lru_cache(maxsize=8)
-def predicted_harmonics(size: int) -> npt.NDArray[np.int64]:
-    """Flat indices k * size + m of the harmonics whose start is predicted, ascending."""
+def predicted_harmonics(size: int) -> IntArray:
+    """Flat indices k * size + m of the harmonics that are predicted, ascending."""
     k, m = np.divmod(np.arange(size * size), size)
-    return np.flatnonzero(k + m < REACH)
+    return np.flatnonzero(k + m < PREDICTED_DIAGONALS)
+
+
+class Prediction(Protocol):
+    """What the samples around N cells of one size say of them.
+
+    Attributes:
+        mean: (N, C, 1) mean of the boundary.
+        slope: (N, C, 2) of `cross_component.slopes`.
+    """
+
+    @property
+    def mean(self) -> FloatArray: ...
+
+    @property
+    def slope(self) -> FloatArray: ...
+
+    @property
+    def every(self) -> FloatArray:
+        """Weights of every mode, less the mean: (N, C, modes, K)."""
+        ...
+
+    def chosen(self, modes: IntArray) -> FloatArray:
+        """Weights of one mode (N,) per cell: (N, C, K)."""
+        ...
+
+
+class Predictor(Protocol):
+    """A prediction network, on whatever device."""
+
+    def predict(self, boundary: FloatArray, step: int) -> Prediction:
+        """Looks at the samples around cells.
+
+        Args:
+            boundary: (N, C, boundary_size) integers, fixed-point samples.
+            step: quantiser step in fixed-point units.
+        """
+        ...
+
+
+def mean_and_scale(boundary: FloatArray, step: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and scale of boundary samples.
+
+    Args:
+        boundary: (N, C, boundary_size) integers, fixed-point samples.
+        step: quantiser step in fixed-point units.
+
+    Returns:
+        (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, at least 1.
+    """
+    count = boundary.shape[-1]
+    total = boundary.sum(-1)
+    # An array, not a number: see CONTRIBUTING.md on exact arithmetic.
+    divisor = np.full_like(total, count)
+    mean = np.floor((total + count // 2) / divisor)[..., None]
+    deviation = np.floor(np.abs(boundary - mean).sum(-1) / divisor)[..., None]
+    return mean, deviation + max(1, step // 16)
 
 
 @dataclass(frozen=True)
-class StartNetwork:
-    """The start network of one cell size, with integer parameters.
+class PredictionNetwork:
+    """The prediction network of one cell size, with integer parameters.
 
     Attributes:
         size: samples per side of the cells it serves.
@@ -67,91 +127,105 @@ class StartNetwork:
     bias3: FloatArray
 
     @property
-    def harmonics(self) -> npt.NDArray[np.int64]:
-        """Flat indices of the predicted harmonics."""
-        return predicted_harmonics(self.size)
-
-    @property
     def modes(self) -> int:
-        """Number of modes."""
-        return len(self.bias3) // len(self.harmonics)
-
-    def to(self, xp: Any, device: str) -> "StartNetwork":
-        """The same network with torch tensors on a device."""
-        names = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
-        tensors = {n: xp.as_tensor(getattr(self, n), device=device) for n in names}
-        return StartNetwork(self.size, **tensors)
+        """Number of prediction modes."""
+        return len(self.bias3) // len(predicted_harmonics(self.size))
 
     @cached_property
-    def approximate(self) -> "StartNetwork":
+    def approximate(self) -> "PredictionNetwork":
         """The same network in float32, for decisions of the encoder that nothing else depends on."""
         parts = {f.name: getattr(self, f.name).astype(np.float32) for f in fields(self) if f.name != "size"}
-        return StartNetwork(self.size, **parts)
+        return PredictionNetwork(self.size, **parts)
 
-    def look(self, boundary: Any, step: int, xp: Any = np) -> tuple[Any, Any, Any]:
-        """Mean, scale and features of boundary samples; see the two methods below."""
-        mean, scale = self.mean_and_scale(boundary, step, xp)
-        return mean, scale, self.features(boundary, mean, scale, xp)
+    def predict(self, boundary: FloatArray, step: int) -> "CellPrediction":
+        """See `Predictor`."""
+        mean, scale = mean_and_scale(boundary, step)
+        return CellPrediction(self, step, mean, scale, boundary - mean)
 
-    def mean_and_scale(self, boundary: Any, step: int, xp: Any = np) -> tuple[Any, Any]:
-        """Mean and scale of boundary samples.
+    def features(self, centred: FloatArray, scale: FloatArray) -> FloatArray:
+        """Input of the output layer.
 
         Args:
-            boundary: (N, C, boundary_size) float64 integers, fixed-point samples.
-            step: quantiser step in fixed-point units.
+            centred: (N, C, boundary_size) boundary samples less their mean.
+            scale: (N, C, 1) of `mean_and_scale`.
 
         Returns:
-            (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, at least 1.
+            (N, C, hidden + boundary_size) integers of scale `SINE_ONE`.
         """
-        total = boundary.sum(-1)
-        # An array, not a number: torch on CUDA multiplies by the reciprocal of a number, which is not exact.
-        n = xp.full_like(total, boundary.shape[-1])
-        mean = xp.floor((total + boundary.shape[-1] // 2) / n)[..., None]
-        deviation = xp.floor(xp.abs(boundary - mean).sum(-1) / n)[..., None]
-        return mean, deviation + max(1, step // 16)
+        x = np.floor((centred * (2 * INPUT_ONE) + scale) / (2 * scale))
+        x = np.clip(x, -INPUT_MAX, INPUT_MAX)
+        h = _sine(_affine(x, self.weight1, self.bias1), PHASE_BITS[0])
+        h = _sine(_affine(h, self.weight2, self.bias2), PHASE_BITS[1])
+        return np.concatenate([h, x * (SINE_ONE // INPUT_ONE)], -1)
 
-    def features(self, boundary: Any, mean: Any, scale: Any, xp: Any = np) -> Any:
-        """Input of the output layer: (N, C, hidden + boundary_size), integers of scale `SINE_ONE`."""
-        centred = (boundary - mean) * (2 * INPUT_ONE)
-        x = xp.clip(xp.floor((centred + scale) / (2 * scale)), -INPUT_MAX, INPUT_MAX)
-        h = _sine(_affine(x, self.weight1, self.bias1), PHASE_BITS[0], xp)
-        h = _sine(_affine(h, self.weight2, self.bias2), PHASE_BITS[1], xp)
-        return xp.concatenate([h, x * (SINE_ONE // INPUT_ONE)], -1)
+    def outputs(self, features: FloatArray, rows: slice = slice(None)) -> FloatArray:
+        """Some rows of the output layer, relative to the scale of the boundary: (N, C, rows)."""
+        return _affine(features, self.weight3[rows], self.bias3[rows])
 
-    def starts(self, features: Any, scale: Any, xp: Any = np) -> Any:
-        """Starts of every mode: (N, C, modes, K) float64 integers, fixed-point output weights."""
-        starts = self._in_samples(_affine(features, self.weight3, self.bias3), scale, xp)
-        return starts.reshape(*starts.shape[:2], self.modes, -1)
 
-    def mode_starts(self, features: Any, scale: Any, modes: npt.NDArray[np.int64], xp: Any = np) -> Any:
-        """Starts of one given mode per cell: (N, C, K). Equal to `starts` at that mode, for less work."""
-        count = len(self.harmonics)
-        result = xp.zeros((*features.shape[:-1], count), dtype=features.dtype, **_on(features, xp))
-        for mode, chosen in by_value(modes):
+@dataclass(frozen=True, eq=False)
+class CellPrediction:
+    """The `Prediction` of a `PredictionNetwork`.
+
+    Attributes:
+        network: the network.
+        step: quantiser step in fixed-point units.
+        mean, scale: (N, C, 1) of `mean_and_scale`.
+        centred: (N, C, boundary_size) boundary samples less their mean.
+    """
+
+    network: PredictionNetwork
+    step: int
+    mean: FloatArray
+    scale: FloatArray
+    centred: FloatArray
+
+    @cached_property
+    def slope(self) -> FloatArray:
+        """See `Prediction`."""
+        return slopes(self.centred, self.step)
+
+    @cached_property
+    def features(self) -> FloatArray:
+        """(N, C, hidden + boundary_size) input of the output layer."""
+        return self.network.features(self.centred, self.scale)
+
+    @cached_property
+    def every(self) -> FloatArray:
+        """See `Prediction`."""
+        weights = self._in_samples(self.network.outputs(self.features))
+        return weights.reshape(*weights.shape[:2], self.network.modes, -1)
+
+    def chosen(self, modes: IntArray) -> FloatArray:
+        """See `Prediction`. Less work than `every`, unless that is known already."""
+        if "every" in self.__dict__:
+            known: FloatArray = self.every[np.arange(len(modes)), :, modes]
+            return known
+        count = len(predicted_harmonics(self.network.size))
+        result = np.zeros((*self.features.shape[:-1], count), self.features.dtype)
+        for mode, cells in by_value(modes):
             rows = slice(mode * count, (mode + 1) * count)
-            result[chosen] = _affine(features[chosen], self.weight3[rows], self.bias3[rows])
-        return self._in_samples(result, scale, xp)
+            result[cells] = self.network.outputs(self.features[cells], rows)
+        return self._in_samples(result)
 
-    def _in_samples(self, out: Any, scale: Any, xp: Any) -> Any:
-        """Outputs (N, C, n), which are relative to the scale (N, C, 1) of the boundary, as starts."""
+    def _in_samples(self, outputs: FloatArray) -> FloatArray:
+        """Outputs (N, C, n), which are relative to the scale of the boundary, as weights."""
         # Orthonormal weights of one shape grow with the side of the cell; scale is per sample.
-        gain = scale * (self.size // 8)
+        gain = self.scale * (self.network.size // 8)
         bits = 8 + OUTPUT_BITS
-        return xp.clip(xp.floor((out * gain + 2 ** (bits - 1)) / 2**bits), -WEIGHT_MAX, WEIGHT_MAX)
+        rounded = np.floor((outputs * gain + 2 ** (bits - 1)) / 2**bits)
+        result: FloatArray = np.clip(rounded, -WEIGHT_MAX, WEIGHT_MAX)
+        return result
 
 
-def _on(like: Any, xp: Any) -> dict[str, Any]:
-    return {} if xp is np else {"device": like.device}
-
-
-def _affine(x: Any, weight: Any, bias: Any) -> Any:
+def _affine(x: FloatArray, weight: FloatArray, bias: FloatArray) -> FloatArray:
     # One large product: numpy would loop over the leading axes of a stack.
-    return (x.reshape(-1, x.shape[-1]) @ weight.T + bias).reshape(*x.shape[:-1], -1)
+    result: FloatArray = (x.reshape(-1, x.shape[-1]) @ weight.T + bias).reshape(*x.shape[:-1], -1)
+    return result
 
 
-def _sine(phase: Any, bits: int, xp: Any) -> Any:
-    index = xp.floor(phase * 0.5**bits)
-    if xp is np:
-        # A mask is the remainder of a power of two, also below zero.
-        return SINE_TABLE.astype(phase.dtype, copy=False).take(index.astype(np.int64) & (TURN - 1))
-    return xp.as_tensor(SINE_TABLE, device=phase.device)[index.long() & (TURN - 1)]
+def _sine(phase: FloatArray, bits: int) -> FloatArray:
+    index = np.floor(phase * 0.5**bits).astype(np.int64)
+    # A mask is the remainder of a power of two, also below zero.
+    sines: FloatArray = SINE_TABLE.astype(phase.dtype, copy=False).take(index & (TURN - 1))
+    return sines

@@ -11,13 +11,14 @@ bounded so that every float32 sum is an exact integer below 2**24; they may be a
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.runtime.threads import one_blas_thread, threads
 from inrcodec.tile.fixed_point import SAMPLE_MAX, log_step
-from inrcodec.tile.partition import UNIT, Box
+from inrcodec.tile.partition import UNIT, Box, CellMap
 
 FOLD = 2
 """Samples of a position, per axis."""
@@ -42,24 +43,17 @@ _WINDOW = 512
 """Positions of one matrix product; its operands stay in the cache."""
 
 FloatArray = npt.NDArray[np.float64]
+Planes = npt.NDArray[np.int16]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-def inputs(
-    planes: npt.NDArray[np.number],
-    owner: IntArray,
-    size: IntArray,
-    step: int,
-    rows: IntArray,
-    cols: IntArray,
-) -> Float32Array:
+def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntArray) -> Float32Array:
     """Inputs of the network at some positions; those outside are continued from the nearest inside.
 
     Args:
-        planes: (1 or 3, H, W) decoded integers; chroma of grey is zero.
-        owner: (H / 8, W / 8) cell that covers every unit.
-        size: (H / 8, W / 8) its size.
+        planes: (1 or 3, H, W) reconstructed samples; chroma of grey is zero.
+        cells: (H / 8, W / 8) units and the cells that cover them.
         step: quantiser step in fixed-point units.
         rows, cols: (R,), (S,) positions, ascending; H / 2 by W / 2 of them are inside.
 
@@ -72,21 +66,23 @@ def inputs(
         for index, length in zip((rows, cols), planes.shape[1:], strict=True)
     )
     samples = planes[:, y[:, None], x].astype(np.float64)
-    scaled = np.clip(np.floor((samples * (2 * ONE) + step) / (2 * step)), -INPUT_MAX, INPUT_MAX)
+    # An array, not a number: see CONTRIBUTING.md on exact arithmetic.
+    divisor = np.full((1, 1, 1), 2.0 * step)
+    scaled = np.clip(np.floor((samples * (2 * ONE) + step) / divisor), -INPUT_MAX, INPUT_MAX)
     blocks = scaled.reshape(len(planes), len(rows), FOLD, len(cols), FOLD).transpose(0, 2, 4, 1, 3)
     result[: len(planes) * FOLD**2] = blocks.reshape(-1, len(rows), len(cols))
 
     def of_cells(values: IntArray, down: int = 0, right: int = 0) -> IntArray:
         unit_rows, unit_cols = (
             np.clip(index + shift, 0, units * (UNIT // FOLD) - 1) // (UNIT // FOLD)
-            for index, shift, units in zip((rows, cols), (down, right), owner.shape, strict=True)
+            for index, shift, units in zip((rows, cols), (down, right), values.shape, strict=True)
         )
         found: IntArray = values[unit_rows[:, None], unit_cols]
         return found
 
-    here, sizes = of_cells(owner), of_cells(size)
+    here, sizes = of_cells(cells.owner), of_cells(cells.size)
     conditions = (
-        *(of_cells(owner, *shift) != here for shift in ((0, -1), (0, 1), (-1, 0), (1, 0))),
+        *(of_cells(cells.owner, *shift) != here for shift in ((0, -1), (0, 1), (-1, 0), (1, 0))),
         sizes == 8,
         sizes == 32,
     )
@@ -117,78 +113,97 @@ class RestorationNetwork:
         return cls((np.zeros((SAMPLES, INPUTS, 3, 3), np.float32),), (np.zeros(SAMPLES, np.float32),), (0,))
 
     @property
-    def reach(self) -> int:
+    def radius(self) -> int:
         """Positions to either side whose samples a position's result depends on."""
         return len(self.weights)
 
     @property
     def margin(self) -> int:
         """Samples to either side that have to be known, cells included: one position more tells borders."""
-        return (self.reach + 1) * FOLD
+        return (self.radius + 1) * FOLD
 
-    def restore(
-        self,
-        planes: npt.NDArray[np.number],
-        owner: IntArray,
-        size: IntArray,
-        step: int,
-        box: Box | None = None,
-    ) -> Float32Array:
-        """Restores decoded planes, or a part of them.
 
-        Args:
-            planes: (1 or 3, H, W) integers of `reconstruct`; left as they are.
-            owner: (H / 8, W / 8) cell that covers every unit.
-            size: (H / 8, W / 8) its size.
-            step: quantiser step in fixed-point units.
-            box: the part, in samples, multiples of FOLD; all of it by default.
+def restore(
+    network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box | None = None
+) -> Planes:
+    """Restores reconstructed planes, or a part of them.
 
-        Returns:
-            (1 or 3, bottom - top, right - left) integers within SAMPLE_MAX.
-        """
-        _, height, width = planes.shape
-        top, left, bottom, right = box or (0, 0, height, width)
-        result = np.empty((len(planes), bottom - top, right - left), np.float32)
+    Args:
+        network: the network.
+        planes: (1 or 3, H, W) samples of `reconstruct`; left as they are.
+        cells: (H / 8, W / 8) units and the cells that cover them.
+        step: quantiser step in fixed-point units.
+        box: the part, in samples, multiples of FOLD; all of it by default.
 
-        def restore_part(part: Box) -> None:
-            y0, x0, y1, x1 = part
-            correction = self._correction(planes, owner, size, step, part)
-            place = result[:, y0 - top : y1 - top, x0 - left : x1 - left]
-            np.clip(planes[:, y0:y1, x0:x1] + correction, -SAMPLE_MAX, SAMPLE_MAX, out=place)
+    Returns:
+        (1 or 3, bottom - top, right - left) samples within SAMPLE_MAX.
+    """
+    _, height, width = planes.shape
+    top, left, bottom, right = box or (0, 0, height, width)
+    result = np.empty((len(planes), bottom - top, right - left), np.int16)
 
-        high, wide = (positions * FOLD for positions in _PART)
-        parts = [
-            (y, x, min(y + high, bottom), min(x + wide, right))
-            for y in range(top, bottom, high)
-            for x in range(left, right, wide)
-        ]
-        # Parts share the cores; BLAS threads on top of them would double the time.
-        with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(restore_part, parts))
-        return result
+    def restore_part(part: Box) -> None:
+        y0, x0, y1, x1 = part
+        samples = planes[:, y0:y1, x0:x1] + _correction(network, planes, cells, step, part)
+        result[:, y0 - top : y1 - top, x0 - left : x1 - left] = np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
 
-    def _correction(
-        self, planes: npt.NDArray[np.number], owner: IntArray, size: IntArray, step: int, part: Box
-    ) -> FloatArray:
-        """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
-        top, left, bottom, right = (side // FOLD for side in part)
-        channels, height, width = len(planes), bottom - top, right - left
-        rows = np.arange(top - self.reach, bottom + self.reach)
-        cols = np.arange(left - self.reach, right + self.reach)
-        x = inputs(planes, owner, size, step, rows, cols).reshape(INPUTS, -1)
-        *hidden, last = zip(self.weights, self.biases, self.shifts, strict=True)
-        for weight, bias, shift in hidden:
-            x = _convolve(x, weight, bias, len(cols))
-            x *= np.float32(0.5**shift)
-            np.clip(np.floor(x, out=x), 0, HIDDEN_MAX, out=x)
-        weight, bias, shift = last
-        used = channels * FOLD**2
-        x = _convolve(x, weight[:used], bias[:used], len(cols))
-        # Every layer has shortened the flat array by two rows and two positions.
-        flat = np.zeros((used, height * len(cols)))
-        flat[:, : x.shape[1]] = np.floor(x.astype(np.float64) * (step * 0.5**shift) + 0.5)
-        squares = flat.reshape(channels, FOLD, FOLD, height, len(cols))[..., :width]
-        return squares.transpose(0, 3, 1, 4, 2).reshape(channels, height * FOLD, width * FOLD)
+    high, wide = (positions * FOLD for positions in _PART)
+    parts = [
+        (y, x, min(y + high, bottom), min(x + wide, right))
+        for y in range(top, bottom, high)
+        for x in range(left, right, wide)
+    ]
+    # Parts share the cores; BLAS threads on top of them would double the time.
+    with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
+        list(pool.map(restore_part, parts))
+    return result
+
+
+def _correction(
+    network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, part: Box
+) -> FloatArray:
+    """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
+    rows, cols = surroundings(network, part)
+    x = inputs(planes, cells, step, rows, cols).reshape(INPUTS, -1)
+    used = len(planes) * FOLD**2
+    *hidden, last = zip(network.weights, network.biases, network.shifts, strict=True)
+    for weight, bias, shift in hidden:
+        x = _convolve(x, weight, bias, len(cols))
+        x *= np.float32(0.5**shift)
+        np.clip(np.floor(x, out=x), 0, HIDDEN_MAX, out=x)
+    weight, bias, shift = last
+    x = _convolve(x, weight[:used], bias[:used], len(cols))
+    height, width = len(rows) - 2 * network.radius, len(cols) - 2 * network.radius
+    # Every layer has shortened the flat array by two rows and two positions.
+    flat = np.zeros((used, height * len(cols)), np.float32)
+    flat[:, : x.shape[1]] = x
+    return correction(flat.reshape(used, height, len(cols))[:, :, :width], shift, step)
+
+
+def surroundings(network: RestorationNetwork, part: Box) -> tuple[IntArray, IntArray]:
+    """Rows and columns of positions that the samples of a part depend on."""
+    top, left, bottom, right = (side // FOLD for side in part)
+    return (
+        np.arange(top - network.radius, bottom + network.radius),
+        np.arange(left - network.radius, right + network.radius),
+    )
+
+
+def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int) -> FloatArray:
+    """What outputs of the last layer add to samples.
+
+    Args:
+        outputs: (C * FOLD**2, R, S) integers.
+        shift: of the last layer.
+        step: quantiser step in fixed-point units.
+
+    Returns:
+        (C, R * FOLD, S * FOLD) integers.
+    """
+    _, height, width = outputs.shape
+    scaled = np.floor(outputs.astype(np.float64) * (step * 0.5**shift) + 0.5)
+    squares = scaled.reshape(-1, FOLD, FOLD, height, width)
+    return squares.transpose(0, 3, 1, 4, 2).reshape(-1, height * FOLD, width * FOLD)
 
 
 def largest_sums(network: RestorationNetwork) -> list[float]:

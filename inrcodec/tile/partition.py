@@ -1,7 +1,7 @@
 """Partition of a tile into square cells, their coding order, and what each cell may look at.
 
 A tile is cut into blocks of 32 x 32 samples, a block into cells of 32, 16 or 8 samples. Cells are coded
-block by block in raster order, inside a block in Z-order. A cell's start is predicted from samples of
+block by block in raster order, inside a block in Z-order. A cell is predicted from samples of
 cells coded before it (two rows above, two columns left), so cells that do not depend on each other form
 a *level* and are reconstructed together.
 """
@@ -62,6 +62,18 @@ class Group(NamedTuple):
     place: IntArray
 
 
+class CellMap(NamedTuple):
+    """Which cell covers every unit of a tile, or of what is joined from several.
+
+    Attributes:
+        owner: (unit rows, unit columns) int64, numbers that tell cells apart.
+        size: (unit rows, unit columns) int64, sizes of these cells in samples.
+    """
+
+    owner: IntArray
+    size: IntArray
+
+
 @dataclass(frozen=True)
 class Partition:
     """All cells of a tile in coding order.
@@ -109,6 +121,11 @@ class Partition:
             level,
             seen,
         )
+
+    @property
+    def map(self) -> CellMap:
+        """Which cell covers every unit, and its size."""
+        return CellMap(self.owner, self.size[self.owner])
 
     def groups(self) -> list[Group]:
         """All cells by level and size, in an order that respects dependence: that of coding them."""
@@ -181,13 +198,13 @@ def _dependencies(
     for i, (s, y, x) in enumerate(zip(size, row, col, strict=True)):
         k = s // UNIT
         above = owner[y]
-        reach = above[x : x + k + 1]
+        near = above[x : x + k + 1]
         if y > 0 and x + k < cols and above[x + k + 1] >= 0:
             corner[i] = True
-            reach = above[x : x + 2 * k + 1]
-        reach = reach + [owner[y + 1 + j][x] for j in range(k)]
-        levels[i] = 1 + max(levels[j] for j in reach)
-        seen.append(set(reach) - {-1})
+            near = above[x : x + 2 * k + 1]
+        near = near + [owner[y + 1 + j][x] for j in range(k)]
+        levels[i] = 1 + max(levels[j] for j in near)
+        seen.append(set(near) - {-1})
         for j in range(k):
             owner[y + 1 + j][x + 1 : x + 1 + k] = [i] * k
     grid = np.array(owner, np.int64)[1 : rows + 1, 1 : cols + 1]

@@ -1,6 +1,7 @@
 """The integers of a tile: what entropy coding and reconstruction exchange."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,9 @@ from inrcodec.tile.partition import Partition
 
 IntArray = npt.NDArray[np.int64]
 
-PHASES = 9
-"""Hidden phases of a cell: 3 * vertical + horizontal, each 0 cosine, 1 sine rising from the cell's first
-border, 2 its mirror image."""
+TRANSFORMS = 9
+"""Transform types of a cell's residual: 3 * vertical + horizontal, each 0 cosine, 1 sine rising from the
+cell's first border, 2 its mirror image."""
 
 
 @dataclass(frozen=True)
@@ -19,30 +20,37 @@ class TileSymbols:
     """The integers of a tile.
 
     Attributes:
-        partition: its cells.
-        modes: (N,) int64.
-        phases: (N,) int64.
-        values: per size, (n, C, size, size) int64 quantised differences, vertical harmonic first.
+        partition: its N cells.
+        modes: (N,) int64 prediction modes.
+        transforms: (N,) int64 transform types.
+        residuals: per size, (n, C, size, size) int64 quantised residuals, vertical harmonic first.
     """
 
     partition: Partition
     modes: IntArray
-    phases: IntArray
-    values: dict[int, IntArray]
+    transforms: IntArray
+    residuals: dict[int, IntArray]
+
+    @property
+    def channels(self) -> int:
+        """Planes: 1 or 3."""
+        return int(next(iter(self.residuals.values())).shape[1])
+
+    @cached_property
+    def last_diagonals(self) -> IntArray:
+        """(N, C) of `last_diagonals`, cells in coding order."""
+        result = np.zeros((len(self.modes), self.channels), np.int64)
+        for size, residuals in self.residuals.items():
+            result[self.partition.of_size(size)] = last_diagonals(residuals)
+        return result
 
 
-def extents_of(values: IntArray) -> IntArray:
-    """Extents of (n, C, size, size) differences: (n, C)."""
-    size = values.shape[-1]
+def last_diagonals(residuals: IntArray) -> IntArray:
+    """Where the last significant diagonal of (n, C, size, size) residuals lies: (n, C).
+
+    1 + the highest k + m of a residual that is not zero; 0 if there is none.
+    """
+    size = residuals.shape[-1]
     diagonal = np.add.outer(np.arange(size), np.arange(size)) + 1
-    result: IntArray = ((values != 0) * diagonal).max((-1, -2), initial=0)
-    return result
-
-
-def cell_extents(symbols: TileSymbols) -> IntArray:
-    """Extents of all cells in coding order: (N, C)."""
-    channels = next(iter(symbols.values.values())).shape[1]
-    result = np.zeros((len(symbols.modes), channels), np.int64)
-    for size, values in symbols.values.items():
-        result[symbols.partition.of_size(size)] = extents_of(values)
+    result: IntArray = ((residuals != 0) * diagonal).max((-1, -2), initial=0)
     return result

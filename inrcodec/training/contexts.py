@@ -20,33 +20,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.codebook import Codebook, codebook_tensors, load_codebook
-from inrcodec.encoding.tile import DEFAULT_STEPS
-from inrcodec.entropy.context_network import (
-    ESCAPE,
-    HIDDEN_BITS,
-    HIDDEN_MAX,
-    MAGNITUDES,
-    ROW_BITS,
-    ROWS,
-    ContextNetwork,
-)
+from inrcodec.codebook import TENSORS, Codebook, codebook_tensors, load_codebook
+from inrcodec.encoding.tile import DEFAULT_PASSES
+from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised
 from inrcodec.entropy.syntax import (
+    Batch,
     EntropyModel,
-    code_cells,
-    code_magnitudes,
-    code_splits,
+    Symbols,
     feature_counts,
     table_shapes,
+    walk_tile,
 )
 from inrcodec.errors import InputError
-from inrcodec.signal.prediction import StartNetwork
+from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import SIZES, UNIT
-from inrcodec.tile.symbols import TileSymbols, cell_extents
+from inrcodec.tile.symbols import TileSymbols
 from inrcodec.training.checkpoint import load_input
-from inrcodec.training.export import quantise_network
+from inrcodec.training.export import CONTEXT_FEATURE, CONTEXT_UNIT, context_network, prediction_network
 from inrcodec.training.fits import fitted_photos
 from inrcodec.training.muon import Matrix
 from inrcodec.training.task import Export, Metrics, Setting, Start
@@ -54,9 +46,6 @@ from inrcodec.training.worker import Worker
 
 FloatArray = NDArray[np.float32]
 
-# One unit of a hidden activation, and of a feature before the first layer.
-_UNIT = 64.0
-_FEATURE = 32.0
 _PRIOR_STRENGTH = 16.0
 _CHUNK = 1 << 18
 _MATRICES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
@@ -67,7 +56,7 @@ class Options:
     """The recipe's table ``[contexts]``.
 
     Attributes:
-        starts: file of trained start networks: a result or round file of a `starts` run.
+        starts: file of trained prediction networks: a result or round file of a `starts` run.
         trained_on: the training data and its licence in words, kept in the codebook.
         rates: codebook whose tables guide the fits; empty to fit with a plain dead zone.
         hidden: widths of the two hidden layers of a context network.
@@ -97,73 +86,45 @@ class _Record:
     classes: list[NDArray[np.int8]] = field(default_factory=list)
     symbols: list[NDArray[np.uint8]] = field(default_factory=list)
 
-
-class _RecordingNetwork(ContextNetwork):
-    """Stands in for a context network and keeps what it is asked."""
-
-    def __init__(self, record: _Record, symbols: int) -> None:
-        tables = Tables(normalised(np.ones((2 * ROWS, symbols))))
-        empty = np.zeros((0, 0), np.float32)
-        super().__init__(empty, empty, empty, empty, empty, empty, tables)
-        object.__setattr__(self, "record", record)
-
-    record: _Record
-
-    def rows(self, features: FloatArray, table_class: int) -> NDArray[np.int64]:
-        """Keeps the features; every row will do."""
-        if features.size and np.abs(features).max() > 127:
+    def add(self, batch: Batch, symbols: NDArray[np.int64]) -> None:
+        """Keeps the contexts of a batch and its symbols."""
+        if batch.contexts.size and np.abs(batch.contexts).max() > 127:
             raise ValueError("a context feature does not fit 8 bits")
-        self.record.features.append(features.astype(np.int8))
-        self.record.classes.append(np.full(len(features), table_class, np.int8))
-        return np.zeros(len(features), np.int64)
+        self.features.append(batch.contexts.astype(np.int8))
+        self.classes.append(np.full(len(symbols), batch.table_class, np.int8))
+        self.symbols.append(symbols.astype(np.uint8))
 
 
 class Recorder:
-    """A symbol coder that counts instead of coding.
+    """Counts the symbols of tiles instead of coding them.
 
     Attributes:
-        model: an entropy model of uniform tables that the walk can be given.
         counts: of (row, symbol), for the tables of `table_shapes`.
-        extents, magnitudes: per size, what the networks saw.
+        seen: per context network, by element and cell size, what it would have been asked.
     """
 
     def __init__(self, modes: int) -> None:
-        self.counts = {name: np.zeros(shape) for name, shape in table_shapes(modes).items()}
-        self.extents = {s: _Record() for s in SIZES}
-        self.magnitudes = {s: _Record() for s in SIZES}
-        self.model = EntropyModel(
-            **{name: Tables(normalised(np.ones_like(counts))) for name, counts in self.counts.items()},
-            extents={s: _RecordingNetwork(self.extents[s], 2 * s) for s in SIZES},
-            magnitudes={s: _RecordingNetwork(self.magnitudes[s], MAGNITUDES) for s in SIZES},
-        )
-        self._homes: dict[int, NDArray[np.float64] | _Record] = {
-            id(getattr(self.model, name)): counts for name, counts in self.counts.items()
-        }
-        for network in (*self.model.extents.values(), *self.model.magnitudes.values()):
-            self._homes[id(network.tables)] = network.record  # type: ignore[attr-defined]
-
-    def code(
-        self, tables: Tables, rows: NDArray[np.int64], symbols: NDArray[np.int64] | None
-    ) -> NDArray[np.int64]:
-        """See `inrcodec.entropy.rans.SymbolCoder`."""
-        if symbols is None:
-            raise ValueError("a recorder needs symbols")
-        home = self._homes[id(tables)]
-        if isinstance(home, _Record):
-            home.symbols.append(symbols.astype(np.uint8))
-        else:
-            np.add.at(home, (rows, symbols), 1)
-        return symbols
+        self._modes = modes
+        self.counts = {element: np.zeros(shape) for element, shape in table_shapes(modes).items()}
+        self.seen = {element: {s: _Record() for s in SIZES} for element in feature_counts(modes)}
 
     def record(self, symbols: TileSymbols, step: int) -> None:
-        """Walks a tile."""
-        extents = cell_extents(symbols)
-        clipped = {s: np.minimum(np.abs(v), ESCAPE) for s, v in symbols.values.items()}
-        partition = symbols.partition
-        code_splits(self, self.model, partition.splits.shape, step, partition.splits)
-        modes, phases = symbols.modes, symbols.phases
-        code_cells(self, self.model, partition, extents.shape[1], step, (modes, phases, extents))
-        code_magnitudes(self, self.model, partition, modes, phases, extents, step, clipped)
+        """Walks a tile that was coded at a quantiser step.
+
+        Raises:
+            ValueError: a feature does not fit 8 bits.
+        """
+        known = Symbols.of(symbols)
+
+        def code(batch: Batch) -> NDArray[np.int64]:
+            found = known.of_batch(batch)
+            if batch.element in self.seen:
+                self.seen[batch.element][batch.size].add(batch, found)
+            else:
+                np.add.at(self.counts[batch.element], (batch.contexts, found), 1)
+            return found
+
+        walk_tile(symbols, step, self._modes, code)
 
 
 @dataclass(frozen=True)
@@ -185,13 +146,13 @@ class ContextsTask:
     def __init__(
         self,
         options: Options,
-        starts: dict[int, StartNetwork],
+        predictors: dict[int, PredictionNetwork],
         recorder: Recorder,
         seed: int,
         worker: Worker,
     ) -> None:
         self.options = options
-        self.starts = starts
+        self.predictors = predictors
         self.recorder = recorder
         self.seed = seed
         self.worker = worker
@@ -200,16 +161,16 @@ class ContextsTask:
     def _layout(self) -> Iterator[_Part]:
         h1, h2 = self.options.hidden
         end = 0
-        for kind, inputs in feature_counts(self.starts[UNIT].modes).items():
-            for size, record in getattr(self.recorder, kind).items():
-                alphabet = 2 * size if kind == "extents" else MAGNITUDES
+        for element, inputs in feature_counts(self.predictors[UNIT].modes).items():
+            for size, record in self.recorder.seen[element].items():
+                alphabet = 2 * size if element == "last_diagonals" else MAGNITUDES
                 tables = (2 * ROWS, alphabet)
                 shapes = ((h1, inputs), (h1,), (h2, h1), (h2,), (1, h2), (1,), tables)
                 cuts = np.cumsum([end, *(math.prod(shape) for shape in shapes)])
                 slices = tuple(slice(int(a), int(b)) for a, b in pairwise(cuts))
                 end = int(cuts[-1])
                 yield _Part(
-                    f"{kind}.{size}",
+                    f"{TENSORS[element]}.{size}",
                     torch.from_numpy(np.concatenate(record.features)),
                     torch.from_numpy(np.concatenate(record.classes)).long(),
                     torch.from_numpy(np.concatenate(record.symbols)).long(),
@@ -245,8 +206,8 @@ class ContextsTask:
         w1, b1, w2, b2, w3, b3, logits = (
             params[s].reshape(shape) for s, shape in zip(part.slices, part.shapes, strict=True)
         )
-        largest = HIDDEN_MAX / _UNIT
-        x = part.features[index].to(params.dtype) / _FEATURE
+        largest = HIDDEN_MAX / CONTEXT_UNIT
+        x = part.features[index].to(params.dtype) / CONTEXT_FEATURE
         x = (x @ w1.T + b1).clamp(0, largest)
         x = (x @ w2.T + b2).clamp(0, largest)
         # Rows far apart are many: a gain keeps the output weights near one.
@@ -289,8 +250,8 @@ class ContextsTask:
         """A codebook without restoration; its tables are counted from the rows of the integer networks."""
         del mask
         tensors: dict[str, NDArray[Any]] = {
-            name: _tables(counts, counts.sum(0, keepdims=True))
-            for name, counts in self.recorder.counts.items()
+            TENSORS[element]: _tables(counts, counts.sum(0, keepdims=True))
+            for element, counts in self.recorder.counts.items()
         }
         for part in self.parts:
             network = _integer_network(part, params)
@@ -302,7 +263,7 @@ class ContextsTask:
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
         metadata = {"trained_on": self.options.trained_on}
-        return Export(codebook_tensors(self.starts, tensors, RestorationNetwork.identity()), metadata)
+        return Export(codebook_tensors(self.predictors, tensors, RestorationNetwork.identity()), metadata)
 
 
 def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -312,18 +273,10 @@ def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]])
 
 
 def _integer_network(part: _Part, params: NDArray[np.float32]) -> ContextNetwork:
-    """The network in the integer arithmetic of `inrcodec.entropy.context_network`."""
-    w1, b1, w2, b2, w3, b3 = (
-        params[s].reshape(shape).astype(np.float64)
-        for s, shape in zip(part.slices[:-1], part.shapes[:-1], strict=True)
+    """The integer network of a part of the flat vector, but for its tables."""
+    return context_network(
+        [params[s].reshape(shape) for s, shape in zip(part.slices[:-1], part.shapes[:-1], strict=True)]
     )
-    first, second, last = _UNIT * 2 ** HIDDEN_BITS[0], 2.0 ** HIDDEN_BITS[1], 2.0**ROW_BITS
-    integers = (
-        w1 * first / _FEATURE, b1 * first, w2 * second, b2 * second * _UNIT, w3 * 8 * last / _UNIT, b3 * last,
-    )  # fmt: skip
-    unused = Tables(normalised(np.ones((1, 2))))
-    rounded: list[FloatArray] = [np.rint(m).astype(np.float32) for m in integers]
-    return ContextNetwork(**dict(zip(_MATRICES, rounded, strict=True)), tables=unused)
 
 
 def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
@@ -337,28 +290,29 @@ def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
 
 def build(options: Options, setting: Setting) -> ContextsTask:
     """Fits the photos of the setting's folder and records their symbols."""
-    starts = load_starts(options.starts)
-    entropy = load_codebook(options.rates).entropy if options.rates else untrained_model(starts[8].modes)
-    codebook = Codebook(b"", starts, entropy, RestorationNetwork.identity(), {})
-    recorder = Recorder(starts[8].modes)
-    tuned = DEFAULT_STEPS if options.rates else 0
-    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, tuned):
+    predictors = load_predictors(options.starts)
+    modes = predictors[UNIT].modes
+    entropy = load_codebook(options.rates).entropy if options.rates else _untrained_model(modes)
+    codebook = Codebook(b"", predictors, entropy, RestorationNetwork.identity(), {})
+    recorder = Recorder(modes)
+    passes = DEFAULT_PASSES if options.rates else 0
+    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, passes):
         recorder.record(photo.fit.symbols, photo.step)
-    return ContextsTask(options, starts, recorder, setting.seed, setting.worker)
+    return ContextsTask(options, predictors, recorder, setting.seed, setting.worker)
 
 
-def load_starts(path: str | Path) -> dict[int, StartNetwork]:
-    """Start networks of a result or round file of a `starts` run.
+def load_predictors(path: str | Path) -> dict[int, PredictionNetwork]:
+    """Prediction networks of a result or round file of a `starts` run.
 
     Raises:
         InputError: the file cannot be read, or has no network for a cell size.
     """
     tensors, _ = load_input("starts file", path)
-    return {size: quantise_network(size, _parameters(tensors, size)) for size in SIZES}
+    return {size: prediction_network(size, _parameters(tensors, size)) for size in SIZES}
 
 
 def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[np.float32]]:
-    """Arrays weight1 ... bias3 of one size in a file of start networks."""
+    """Arrays weight1 ... bias3 of one size in a file of a `starts` run."""
     prefix = f"starts.{size}."
     found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     if not found:
@@ -366,7 +320,7 @@ def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDA
     return found
 
 
-def untrained_model(modes: int) -> EntropyModel:
-    """Uniform tables and constant rows: enough for fits that do not ask for rates."""
-    recorder = Recorder(modes)
-    return recorder.model
+def _untrained_model(modes: int) -> EntropyModel:
+    """Uniform tables and no context network: enough for fits that do not ask for rates."""
+    tables = {e: Tables(normalised(np.ones(shape))) for e, shape in table_shapes(modes).items()}
+    return EntropyModel(tables["splits"], tables["modes"], tables["transforms"], {}, {})

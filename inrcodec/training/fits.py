@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from inrcodec.codebook import Codebook
-from inrcodec.encoding.tile import Fit, fit_tile
+from inrcodec.decisions.fitting import Fit
+from inrcodec.encoding.tile import fit_tile
+from inrcodec.kernels import select
 from inrcodec.runtime.processes import mapping
 from inrcodec.runtime.threads import cores
 from inrcodec.signal.color import to_planes
@@ -43,7 +45,7 @@ class FittedPhoto:
 
 
 def fitted_photos(
-    setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], tuned: int
+    setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], passes: int
 ) -> Iterator[FittedPhoto]:
     """Photos in random order, each fitted at a random quantiser step; processes and cores share them.
 
@@ -53,7 +55,7 @@ def fitted_photos(
         codebook: what the encoder uses.
         count: at most so many photos.
         steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly.
-        tuned: fine-tuning steps of the encoder.
+        passes: fine-tuning steps of the encoder.
     """
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
@@ -70,11 +72,11 @@ def fitted_photos(
             yield to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK]), step
 
     with mapping(max(1, cores() // worker.world)) as share:
-        own = iter(share(partial(_fitted, codebook, tuned), tasks()))
+        own = iter(share(partial(_fitted, codebook, passes), tasks()))
         while found := worker.interleaved(list(islice(own, _EXCHANGED))):
             yield from found
 
 
-def _fitted(codebook: Codebook, tuned: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:
+def _fitted(codebook: Codebook, passes: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:
     original, step = task
-    return FittedPhoto(original, step, fit_tile(original, step, codebook, tuned))
+    return FittedPhoto(original, step, fit_tile(original, step, codebook, select(), passes))

@@ -18,21 +18,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.codebook import from_tensors, restoration_tensors, without
-from inrcodec.encoding.tile import DEFAULT_STEPS
+from inrcodec.encoding.tile import DEFAULT_PASSES
 from inrcodec.errors import InputError
 from inrcodec.signal.restoration import (
     FOLD,
-    HIDDEN_MAX,
     INPUTS,
     ONE,
     PLANES,
     SAMPLES,
     RestorationNetwork,
     inputs,
-    largest_sums,
+    restore,
 )
+from inrcodec.tile.partition import CellMap
 from inrcodec.training.checkpoint import load_input
 from inrcodec.training.data import Split
+from inrcodec.training.export import restoration_network
 from inrcodec.training.fits import FittedPhoto, fitted_photos
 from inrcodec.training.muon import Matrix
 from inrcodec.training.task import Export, Metrics, Setting, Start
@@ -41,7 +42,6 @@ from inrcodec.training.worker import Worker
 FloatArray = NDArray[np.float64]
 
 _GAIN, _LAST_GAIN = 0.5, 0.0125
-_SHIFT_MAX = 20
 _VALIDATION_PHOTOS = 24
 
 
@@ -78,15 +78,13 @@ class _Example:
 
     original: NDArray[np.int16]
     decoded: NDArray[np.int16]
-    owner: NDArray[np.int64]
-    size: NDArray[np.int64]
+    cells: CellMap
     step: int
 
     @classmethod
     def of(cls, photo: FittedPhoto) -> _Example:
-        cells = photo.fit.symbols.partition
-        original, decoded = (np.rint(p).astype(np.int16) for p in (photo.original, photo.fit.planes))
-        return cls(original, decoded, cells.owner, cells.size[cells.owner], photo.step)
+        original = np.rint(photo.original).astype(np.int16)
+        return cls(original, photo.fit.planes, photo.fit.symbols.partition.map, photo.step)
 
     def squared_error(self) -> float:
         """Mean over all samples, in squared quantiser steps."""
@@ -100,8 +98,8 @@ class _Example:
             array = array[..., ::-1] if way & 2 else array
             return array.swapaxes(-1, -2) if way & 4 else array
 
-        owner, size = turn(self.owner), turn(self.size)
-        return _Example(turn(self.original), turn(self.decoded), owner, size, self.step)
+        cells = CellMap(*map(turn, self.cells))
+        return _Example(turn(self.original), turn(self.decoded), cells, self.step)
 
 
 class RestorationTask:
@@ -158,19 +156,19 @@ class RestorationTask:
         return layers
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Inputs (INPUTS, n + 2 reach, ...), targets (SAMPLES, n, n) in quantiser steps, and the weight."""
+        """Inputs (INPUTS, n + 2 radius, ...), targets (SAMPLES, n, n) in quantiser steps, and the weight."""
         number = int(rng.integers(len(self.training)))
         example = self.training[number].turned(int(rng.integers(8)))
-        reach, length = len(self._shapes) // 2, self.options.crop // FOLD
+        radius, length = len(self._shapes) // 2, self.options.crop // FOLD
         spans = []
         for samples in example.decoded.shape[1:]:
             begin = rng.integers(0, max(0, samples // FOLD - length) + 1)
-            spans.append(np.arange(begin - reach, begin + length + reach))
-        x = inputs(example.decoded, example.owner, example.size, example.step, *spans)
+            spans.append(np.arange(begin - radius, begin + length + radius))
+        x = inputs(example.decoded, example.cells, example.step, *spans)
         # The first layer ignores the mean; without it, few bits of mantissa are enough.
         means = x[:SAMPLES].reshape(PLANES, -1).mean(1)
         x[:SAMPLES] -= np.repeat(means, FOLD**2)[:, None, None]
-        top, left = (int(span[reach]) * FOLD for span in spans)
+        top, left = (int(span[radius]) * FOLD for span in spans)
         place = np.s_[:, top : top + self.options.crop, left : left + self.options.crop]
         error = example.original[place].astype(np.float32) - example.decoded[place].astype(np.float32)
         target = error / np.float32(example.step)
@@ -211,7 +209,7 @@ class RestorationTask:
         network = self._network(params)
         gains = []
         for example in self.validation:
-            restored = network.restore(example.decoded, example.owner, example.size, example.step)
+            restored = restore(network, example.decoded, example.cells, example.step)
             before, after = (
                 np.square(example.original.astype(np.float64) - p).mean() for p in (example.decoded, restored)
             )
@@ -228,48 +226,7 @@ class RestorationTask:
     def _network(self, params: Tensor) -> RestorationNetwork:
         """The network in integers, every layer as fine as sums below 2**24 allow."""
         layers = [layer.double().cpu().numpy() for layer in self._layers(params)]
-        return quantise_network(layers[::2], layers[1::2])
-
-
-def quantise_network(weights: list[FloatArray], biases: list[FloatArray]) -> RestorationNetwork:
-    """A network in the integer arithmetic of `inrcodec.signal.restoration`.
-
-    Args:
-        weights: per layer (out, in, 3, 3); one of inputs and activations is 1. The weights of a plane's
-            samples in the first layer sum to zero, and do so in the result.
-        biases: per layer (out,).
-    """
-    result = RestorationNetwork((), (), ())
-    units = [ONE, *[HIDDEN_MAX] * (len(weights) - 1), 1]
-    for number, (unit_in, unit_out) in enumerate(pairwise(units)):
-        for shift in range(_SHIFT_MAX, -1, -1):
-            scaled = weights[number] * (unit_out / unit_in * 2**shift)
-            weight = np.rint(scaled)
-            if number == 0:
-                weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
-            # A hidden result is rounded down: half of one makes that rounding to nearest.
-            half = 2**shift / 2 if number < len(weights) - 1 else 0.0
-            bias = np.rint(biases[number] * (unit_out * 2**shift) + half)
-            longer = RestorationNetwork(
-                (*result.weights, weight.astype(np.float32)),
-                (*result.biases, bias.astype(np.float32)),
-                (*result.shifts, shift),
-            )
-            if np.abs(weight).max() < 2**15 and max(largest_sums(longer)) < 2**24:
-                break
-        result = longer
-    return result
-
-
-def _balanced(weights: FloatArray) -> FloatArray:
-    """Integers near (out, SAMPLES, 3, 3) `weights`, with sums of zero over every plane."""
-    flat = weights.reshape(len(weights) * PLANES, -1)
-    down = np.floor(flat)
-    # Sums are zero before rounding down: as many as are missing go up, those that lost most first.
-    missing = -down.sum(1).astype(np.int64)
-    rank = np.argsort(np.argsort(down - flat, axis=1), axis=1)
-    balanced: FloatArray = (down + (rank < missing[:, None])).reshape(weights.shape)
-    return balanced
+        return restoration_network(layers[::2], layers[1::2])
 
 
 def build(options: Options, setting: Setting) -> RestorationTask:
@@ -282,7 +239,7 @@ def build(options: Options, setting: Setting) -> RestorationTask:
     codebook = from_tensors(tensors, metadata)
 
     def examples(split: Split, count: int) -> list[_Example]:
-        photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_STEPS)
+        photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_PASSES)
         found = [_Example.of(photo) for photo in photos]
         return [example for example in found if example.squared_error() > 0]
 

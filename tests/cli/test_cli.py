@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from inrcodec.cli.main import cli
 from PIL import Image, ImageCms
-from synthetic import tile_symbols
+from synthetic import tile_symbols, write_payload
 
 import inrcodec
 from inrcodec import codec
+from inrcodec.cli.main import cli
 from inrcodec.container import Container, pack, tile_grid
-from inrcodec.encoding.picture import DEFAULT_QUALITY
-from inrcodec.encoding.tile import DEFAULT_STEPS
-from inrcodec.entropy.payload import write_tile
+from inrcodec.decisions.quantizer import DEFAULT_QUALITY
+from inrcodec.encoding.tile import DEFAULT_PASSES
 from inrcodec.metrics import psnr
-from inrcodec.pictures.files import Picture, read_picture, write_picture
+from inrcodec.pictures.files import read_picture, write_picture
+from inrcodec.pictures.picture import Picture
 from inrcodec.training import run as training_run
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -97,7 +97,7 @@ def modules_after(*arguments):
 def test_help_tells_the_defaults_that_it_does_not_import():
     """Of what numpy would have to be loaded for."""
     text = " ".join(run("encode", "--help").output.split())
-    assert f"hardly pay. [default: {DEFAULT_STEPS}]" in text
+    assert f"hardly pay. [default: {DEFAULT_PASSES}]" in text
     assert f"may be given. [default: {DEFAULT_QUALITY}]" in text
 
 
@@ -408,7 +408,7 @@ def test_max_pixels_lets_a_region_of_a_huge_picture_pass(synthetic_path, synthet
     """269 megapixels, of which one tile is read."""
     side = 2**14 + 16
     symbols = tile_symbols("corner", (32, 32), 1, sparsity=10**6)
-    tile = write_tile(symbols, 500, synthetic_codebook.entropy, "rans")
+    tile = write_payload(symbols, 500, synthetic_codebook.entropy, "rans")
     rows, cols = tile_grid(side, side)
     file = Container(side, side, True, 500, synthetic_codebook.id, "rans", (tile,) * (rows * cols))
     source, target = tmp_path / "huge.sinr", tmp_path / "corner.png"

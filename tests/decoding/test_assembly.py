@@ -5,8 +5,10 @@ import pytest
 from synthetic import draw
 
 from inrcodec.container import TILE
-from inrcodec.decoding.assembly import Mosaic, Tile
-from inrcodec.tile.partition import SPLITS, Partition
+from inrcodec.decoding.assembly import Assembly, Restorer, Tile
+from inrcodec.kernels import select
+from inrcodec.signal.restoration import restore
+from inrcodec.tile.partition import SPLITS, CellMap, Partition
 
 STEP = 160
 HEIGHT, WIDTH = TILE + 40, TILE + 72
@@ -24,7 +26,7 @@ def tiles():
             rows, cols = box[2] - box[0], box[3] - box[1]
             partition = Partition.from_splits(draw(f"splits {box}", (rows // 32, cols // 32), 0, SPLITS - 1))
             noise = draw(f"samples {box}", (1, rows, cols), -150, 150) + 500 * row - 300 * col
-            result[box] = Tile.of(noise.astype(np.float64), partition)
+            result[box] = Tile(noise.astype(np.int16), partition.map)
     return result
 
 
@@ -34,19 +36,20 @@ def whole(tiles, synthetic_codebook):
     rows = [[tile for box, tile in tiles.items() if box[0] == top] for top in EDGES[0][:2]]
     planes = np.block([[tile.planes for tile in row] for row in rows])
     owner = np.block(
-        [[tile.owner + 10**6 * (2 * i + j) for j, tile in enumerate(r)] for i, r in enumerate(rows)]
+        [[tile.cells.owner + 10**6 * (2 * i + j) for j, tile in enumerate(r)] for i, r in enumerate(rows)]
     )
-    size = np.block([[tile.size for tile in row] for row in rows])
-    return synthetic_codebook.restoration.restore(planes, owner, size, STEP)
+    size = np.block([[tile.cells.size for tile in row] for row in rows])
+    return restore(synthetic_codebook.restoration, planes, CellMap(owner, size), STEP)
 
 
-def mosaic(tiles, codebook, made):
+def assembly(tiles, codebook, made):
     def make(boxes):
         for box in boxes:
             made.append(box)
             yield tiles[box]
 
-    return Mosaic((HEIGHT, WIDTH), STEP, codebook.restoration, make, map)
+    restorer = Restorer(codebook.restoration, STEP, select())
+    return Assembly((HEIGHT, WIDTH), restorer, make, map)
 
 
 ALL = [(0, 0), (0, TILE), (TILE, 0), (TILE, TILE)]
@@ -70,16 +73,16 @@ def test_regions_are_cut_from_the_restored_picture(tiles, whole, synthetic_codeb
     """The synthetic network reaches three positions of two samples; one more tells a border."""
     assert synthetic_codebook.restoration.margin == 8
     made = []
-    found = list(mosaic(tiles, synthetic_codebook, made).regions(boxes))
+    found = list(assembly(tiles, synthetic_codebook, made).regions(boxes))
     for (top, left, bottom, right), planes in zip(boxes, found, strict=True):
-        assert planes.dtype == np.float32
+        assert planes.dtype == np.int16
         assert np.array_equal(planes, whole[:, top:bottom, left:right])
     assert [box[:2] for box in made] == needed
 
 
 def test_nothing_is_made_ahead(tiles, synthetic_codebook):
     made = []
-    regions = mosaic(tiles, synthetic_codebook, made).regions([(0, 0, 9, 9), (9, 0, HEIGHT, 9)])
+    regions = assembly(tiles, synthetic_codebook, made).regions([(0, 0, 9, 9), (9, 0, HEIGHT, 9)])
     assert not made
     next(regions)
     assert len(made) == 1
@@ -91,7 +94,7 @@ def test_nothing_is_made_ahead(tiles, synthetic_codebook):
 def test_restoration_crosses_the_borders_of_tiles(tiles, whole, synthetic_codebook):
     """It sees the samples beyond, and the border itself, as far as it reaches."""
     box, tile = next(iter(tiles.items()))
-    alone = synthetic_codebook.restoration.restore(tile.planes, tile.owner, tile.size, STEP)
+    alone = restore(synthetic_codebook.restoration, tile.planes, tile.cells, STEP)
     changed = np.argwhere((alone != whole[:, : box[2], : box[3]]).any(0))
     assert len(changed) > 1000
     assert (TILE - changed).min(1).max() == synthetic_codebook.restoration.margin

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from skimage import data
 from synthetic import draw
 
@@ -13,10 +12,13 @@ from inrcodec.decisions.rdoq import PLAIN_BITS, Rate
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.entropy.context_network import ESCAPE
 from inrcodec.entropy.payload import read_tile, write_tile
+from inrcodec.kernels import select
 from inrcodec.signal.color import to_planes
 from inrcodec.signal.reconstruction import reconstruct
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import BLOCK, SIZES, Partition, uniform_splits
+
+KERNELS = select()
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +31,23 @@ def trained():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_closed_loop_is_what_the_decoder_reconstructs(trained, photo, steps, channels):
     planes = to_planes(photo[:64, 64:160, :channels])
-    fit = fit_tile(planes, 400, trained, steps)
+    fit = fit_tile(planes, 400, trained, KERNELS, steps)
     assert fit.planes.shape == planes.shape
-    assert np.array_equal(fit.planes, reconstruct(fit.symbols, 400, trained))
+    assert np.array_equal(fit.planes, reconstruct(fit.symbols, 400, trained.predictors))
     # It is a picture of the photo, not something else.
     assert np.abs(fit.planes - planes).mean() < 150
 
 
 def test_any_codebook_gives_a_readable_tile(synthetic_codebook, photo):
-    """Starts far from the picture: differences must still fit what a file may hold."""
+    """Predictions far from the picture: residuals must still fit what a file may hold."""
     planes = to_planes(photo[:64, :64])
     for step in (16, 700):
-        fit = fit_tile(planes, step, synthetic_codebook)
-        largest = max(np.abs(v).max(initial=0) for v in fit.symbols.values.values())
+        fit = fit_tile(planes, step, synthetic_codebook, KERNELS)
+        largest = max(np.abs(v).max(initial=0) for v in fit.symbols.residuals.values())
         assert largest * step <= WEIGHT_MAX
-        data = write_tile(fit.symbols, step, synthetic_codebook.entropy, "rans")
-        found = read_tile(data, (2, 2), 3, step, synthetic_codebook.entropy, "rans")
-        assert np.array_equal(reconstruct(found, step, synthetic_codebook), fit.planes)
+        data = write_tile(fit.symbols, step, synthetic_codebook.entropy)
+        found = read_tile(data, (2, 2), 3, step, synthetic_codebook.entropy)
+        assert np.array_equal(reconstruct(found, step, synthetic_codebook.predictors), fit.planes)
 
 
 def test_extreme_pictures_give_readable_tiles(trained):
@@ -55,10 +57,10 @@ def test_extreme_pictures_give_readable_tiles(trained):
     halves[:, 32:] = 255
     for pixels in (noise, checker, halves, np.full((64, 64, 3), 255, np.uint8)):
         planes = to_planes(pixels)
-        fit = fit_tile(planes, 16, trained)
-        data = write_tile(fit.symbols, 16, trained.entropy, "rans")
-        found = read_tile(data, (2, 2), 3, 16, trained.entropy, "rans")
-        assert np.array_equal(reconstruct(found, 16, trained), fit.planes)
+        fit = fit_tile(planes, 16, trained, KERNELS)
+        data = write_tile(fit.symbols, 16, trained.entropy)
+        found = read_tile(data, (2, 2), 3, 16, trained.entropy)
+        assert np.array_equal(reconstruct(found, 16, trained.predictors), fit.planes)
         assert np.abs(fit.planes - planes).mean() < 16
 
 
@@ -68,25 +70,19 @@ def test_a_fine_tuning_step_pays(trained, name):
     for step in (300, 900):
         costs = []
         for steps in (0, 1):
-            fit = fit_tile(planes, step, trained, steps)
-            bits = 8 * len(write_tile(fit.symbols, step, trained.entropy, "rans"))
+            fit = fit_tile(planes, step, trained, KERNELS, steps)
+            bits = 8 * len(write_tile(fit.symbols, step, trained.entropy))
             costs.append(bits + EXCHANGE * ((fit.planes - planes) ** 2).sum() / step**2)
         assert costs[1] < costs[0]
 
 
 def test_flat_parts_get_large_cells_and_busy_ones_small(trained, photo):
-    flat = fit_tile(np.full((3, 64, 64), 100, np.float32), 500, trained)
+    flat = fit_tile(np.full((3, 64, 64), 100, np.float32), 500, trained, KERNELS)
     assert (flat.symbols.partition.size == BLOCK).all()
     planes = to_planes(photo[:64, :128])
-    fine = fit_tile(planes, 100, trained).symbols.partition
-    coarse = fit_tile(planes, 3000, trained).symbols.partition
+    fine = fit_tile(planes, 100, trained, KERNELS).symbols.partition
+    coarse = fit_tile(planes, 3000, trained, KERNELS).symbols.partition
     assert len(fine.size) > len(coarse.size)
-
-
-def test_torch_starts_give_the_same_planes(trained, photo):
-    planes = to_planes(photo[:64, :64])
-    fit = fit_tile(planes, 400, trained, 1, torch, "cpu")
-    assert np.array_equal(fit.planes, reconstruct(fit.symbols, 400, trained))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -125,18 +121,19 @@ def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
     weights = np.random.default_rng(1).normal(0, 3, (8, 3, 256)).astype(np.float32)
     weights[np.abs(np.abs(weights) % 1 - 0.64) < 1e-4] = 0.3  # too close to the threshold to tell
     rate = Rate.plain(partition, 3, 4)
-    indices, cost = rate.of_cells(16, np.arange(8)).quantise(np.arange(8), slice(0, 3), weights)
-    assert np.array_equal(indices, dead_zone(weights, 0.36))
-    bits = PLAIN_BITS * np.minimum(np.abs(indices), ESCAPE) + EXCHANGE * (weights - indices) ** 2
+    quantised, cost = rate.of_cells(16, np.arange(8)).quantise(np.arange(8), slice(0, 3), weights)
+    assert np.array_equal(quantised, dead_zone(weights, 0.36))
+    bits = PLAIN_BITS * np.minimum(np.abs(quantised), ESCAPE) + EXCHANGE * (weights - quantised) ** 2
     assert np.allclose(cost, bits.sum((1, 2)), rtol=1e-4)
 
 
 def test_the_real_rate_knows_every_value_and_mode(trained, photo):
     planes = to_planes(photo[:64, :96])
-    fit = fit_tile(planes, 500, trained)
-    rate = Rate.of(fit.symbols, 500, trained.entropy)
+    fit = fit_tile(planes, 500, trained, KERNELS)
+    rows = KERNELS.magnitude_rows(fit.symbols, 500, trained.entropy)
+    rate = Rate.of(fit.symbols, rows, 500, trained.entropy)
     for size in SIZES:
         count = len(fit.symbols.partition.of_size(size))
-        assert rate.modes[size].shape == (count, trained.starts[size].modes)
+        assert rate.modes[size].shape == (count, trained.predictors[size].modes)
         assert rate.rows[size].shape == (count, 3, size * size)
         assert rate.rows[size].min(initial=0) >= 0

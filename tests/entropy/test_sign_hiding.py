@@ -54,11 +54,11 @@ def test_every_group_of_every_cell_and_plane_hides_its_own():
 
 def test_a_sign_that_is_not_told_cannot_be_written(synthetic_codebook):
     symbols = tile_symbols("untold", (1, 1), 1, 9, 2)
-    size = next(s for s, v in symbols.values.items() if hidden_signs(np.abs(v))[0].any())
-    hidden, _ = hidden_signs(np.abs(symbols.values[size]))
-    symbols.values[size][hidden] *= -1
+    size = next(s for s, v in symbols.residuals.items() if hidden_signs(np.abs(v))[0].any())
+    hidden, _ = hidden_signs(np.abs(symbols.residuals[size]))
+    symbols.residuals[size][hidden] *= -1
     with pytest.raises(ValueError, match="hidden sign"):
-        write_tile(symbols, 200, synthetic_codebook.entropy, "rans")
+        write_tile(symbols, 200, synthetic_codebook.entropy)
 
 
 def plain_rate(cells, channels, size):

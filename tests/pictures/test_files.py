@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 
 from inrcodec.errors import EncodeError, InputError, InrCodecError, LimitError
 from inrcodec.limits import Limits
-from inrcodec.pictures.files import Picture, from_pil, read_picture, write_picture
+from inrcodec.pictures.files import from_pil, read_picture, write_picture
+from inrcodec.pictures.picture import Picture
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 # A profile of its own: sRGB with the primaries of red and green exchanged.

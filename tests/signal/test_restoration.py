@@ -1,4 +1,4 @@
-"""The restoration network: what it sees, how far it reaches, and its arithmetic."""
+"""The restoration network: what it sees, how far it sees, and its arithmetic."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from inrcodec.signal.restoration import (
     RestorationNetwork,
     inputs,
     largest_sums,
+    restore,
 )
 from inrcodec.tile.fixed_point import SAMPLE_MAX, log_step
 from inrcodec.tile.partition import Partition
@@ -27,16 +28,15 @@ PARTITION = Partition.from_splits(np.array([[0, 16], [5, 1]]))
 
 def planes_of(partition, channels=3, largest=3000):
     rows, cols = partition.owner.shape
-    return draw("planes", (channels, 8 * rows, 8 * cols), -largest, largest).astype(np.float64)
+    return draw("planes", (channels, 8 * rows, 8 * cols), -largest, largest).astype(np.int16)
 
 
 def restored(network, planes, partition=PARTITION, step=STEP):
-    return network.restore(planes, partition.owner, partition.size[partition.owner], step)
+    return restore(network, planes, partition.map, step)
 
 
 def inputs_of(planes, rows, cols, partition=PARTITION, step=STEP):
-    owner = partition.owner
-    return inputs(planes, owner, partition.size[owner], step, np.array(rows), np.array(cols))
+    return inputs(planes, partition.map, step, np.array(rows), np.array(cols))
 
 
 def test_the_identity_changes_nothing():
@@ -56,15 +56,15 @@ def test_it_is_a_network_of_convolutions(synthetic_codebook, channels, splits):
     result = restored(network, planes, partition)
     assert np.array_equal(planes, before)
 
-    reach = network.reach
-    assert reach == 3
-    rows, cols = (range(-reach, length // FOLD + reach) for length in planes.shape[1:])
+    radius = network.radius
+    assert radius == 3
+    rows, cols = (range(-radius, length // FOLD + radius) for length in planes.shape[1:])
     x = torch.from_numpy(inputs_of(planes, rows, cols, partition).astype(np.float64))[None]
     for number, (weight, bias, shift) in enumerate(
         zip(network.weights, network.biases, network.shifts, strict=True)
     ):
         x = torch.nn.functional.conv2d(x, *(torch.from_numpy(t).double() for t in (weight, bias)))
-        if number < reach - 1:
+        if number < radius - 1:
             x = (x / 2**shift).floor().clamp(0, HIDDEN_MAX)
             assert 0.2 < (x % HIDDEN_MAX > 0).double().mean() < 0.95
     correction = torch.nn.functional.pixel_shuffle(
@@ -76,7 +76,7 @@ def test_it_is_a_network_of_convolutions(synthetic_codebook, channels, splits):
 
 
 def test_samples_are_seen_in_units_of_the_step():
-    planes = np.zeros((3, 64, 64))
+    planes = np.zeros((3, 64, 64), np.int64)
     planes[1, 2:4, 6:8] = [[STEP, -STEP], [STEP // 2 + 4, 9000 * STEP]]
     x = inputs_of(planes, [1], [3])[:, 0, 0]
     assert x[:SAMPLES].tolist() == [0] * 4 + [ONE, -ONE, 8, INPUT_MAX] + [0] * 4
@@ -109,7 +109,7 @@ def test_beyond_the_edges_the_nearest_position_goes_on():
     planes = planes_of(PARTITION)
     x = inputs_of(planes, range(-2, 34), range(-3, 35))
     samples = np.pad(planes, ((0, 0), (4, 4), (6, 6)), mode="edge")
-    scaled = np.clip(np.floor((32 * samples + STEP) / (2 * STEP)), -INPUT_MAX, INPUT_MAX)
+    scaled = np.clip(np.floor((32.0 * samples + STEP) / (2 * STEP)), -INPUT_MAX, INPUT_MAX)
     for plane in range(3):
         for dy, dx in np.ndindex(2, 2):
             assert np.array_equal(x[4 * plane + 2 * dy + dx], scaled[plane, dy::2, dx::2])
@@ -117,7 +117,7 @@ def test_beyond_the_edges_the_nearest_position_goes_on():
     assert np.array_equal(x[sizes], np.pad(x[sizes, 2:-2, 3:-3], ((0, 0), (2, 2), (3, 3)), mode="edge"))
 
 
-def test_a_sample_matters_only_within_reach(synthetic_codebook):
+def test_a_sample_matters_only_within_the_radius(synthetic_codebook):
     partition = Partition.from_splits(np.zeros((2, 2), int))
     planes = planes_of(partition, largest=300)
     other = planes.copy()
@@ -125,7 +125,7 @@ def test_a_sample_matters_only_within_reach(synthetic_codebook):
     network = synthetic_codebook.restoration
     changed = restored(network, planes, partition) != restored(network, other, partition)
     where = np.argwhere(changed.any(0)) // FOLD - [15, 12]
-    assert np.abs(where).max() == network.reach
+    assert np.abs(where).max() == network.radius
 
 
 def test_grey_is_a_picture_without_chroma(synthetic_codebook):
@@ -137,7 +137,7 @@ def test_grey_is_a_picture_without_chroma(synthetic_codebook):
 
 @pytest.mark.parametrize("value", [SAMPLE_MAX, -SAMPLE_MAX])
 def test_results_stay_in_range(synthetic_codebook, value):
-    planes = np.where(planes_of(PARTITION) > 0, float(value), float(-value))
+    planes = np.where(planes_of(PARTITION) > 0, np.int16(value), np.int16(-value))
     result = restored(synthetic_codebook.restoration, planes, step=8192)
     assert np.abs(result).max() == SAMPLE_MAX
     assert np.array_equal(result, np.floor(result))

@@ -16,11 +16,12 @@ from inrcodec.codebook import load_codebook
 from inrcodec.decisions.quantizer import weight_cost
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
-from inrcodec.signal.restoration import inputs
+from inrcodec.signal.restoration import inputs, restore
 from inrcodec.tile.partition import (
     BLOCK,
     SIZES,
     UNIT,
+    CellMap,
     Partition,
     boundary_indices,
     boundary_size,
@@ -29,9 +30,10 @@ from inrcodec.tile.partition import (
 from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, load_photos
+from inrcodec.training.export import restoration_network
 from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
-from inrcodec.training.restoration import Options, RestorationTask, _Example, quantise_network
+from inrcodec.training.restoration import Options, RestorationTask, _Example
 from inrcodec.training.run import train
 from inrcodec.training.starts import _Cells, rate_distortion
 from inrcodec.training.task import Setting
@@ -137,14 +139,14 @@ def test_a_trained_codebook_encodes(codebook_file, photo):
 def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
     variants.main(str(starts_file.parent), str(tmp_path))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"no-restoration.safetensors", "no-phases.safetensors", "zero-starts.safetensors"} | {
+    assert names == {"no-restoration.safetensors", "no-transforms.safetensors", "zero-starts.safetensors"} | {
         f"round-0{i}.safetensors" for i in range(3)
     }
     default, without = load_codebook(), load_codebook(tmp_path / "no-restoration.safetensors")
     assert default.restoration.weights[-1].any()
     assert not without.restoration.weights[-1].any()
-    assert np.array_equal(default.starts[8].weight1, without.starts[8].weight1)
-    cosines = load_codebook(tmp_path / "no-phases.safetensors").entropy.phases.bits
+    assert np.array_equal(default.predictors[8].weight1, without.predictors[8].weight1)
+    cosines = load_codebook(tmp_path / "no-transforms.safetensors").entropy.transforms.bits
     assert cosines[:, 0].max() < 0.01
     assert (cosines[:, 1:] == 14).all()
     trained, replaced = (load_arrays(path)[0] for path in (starts_file, tmp_path / "zero-starts.safetensors"))
@@ -211,18 +213,17 @@ def test_integers_follow_the_restoration_network_that_was_trained():
     planes = weights[0][:, :12].reshape(16, 3, -1)
     planes -= planes.mean(2, keepdims=True)
     biases = [rng.normal(0, 0.3, shape[0]) for shape in shapes]
-    network = quantise_network(weights, biases)
+    network = restoration_network(weights, biases)
     partition = Partition.from_splits(np.array([[0, 16], [5, 1]]))
-    decoded = np.rint(rng.normal(0, 300, (3, 64, 64)))
-    step, reach = 320, 3
-    positions = np.arange(-reach, 32 + reach)
-    owner, size = partition.owner, partition.size[partition.owner]
-    x = inputs(decoded, owner, size, step, positions, positions)
+    decoded = np.rint(rng.normal(0, 300, (3, 64, 64))).astype(np.int16)
+    step, radius = 320, 3
+    positions = np.arange(-radius, 32 + radius)
+    x = inputs(decoded, partition.map, step, positions, positions)
     x = torch.from_numpy(x.astype(np.float64) / 16)[None]
     for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         x = torch.nn.functional.conv2d(x, torch.from_numpy(weight), torch.from_numpy(bias))
         x = x.clamp(0, 1) if number < 2 else torch.nn.functional.pixel_shuffle(x, 2)
-    result = network.restore(decoded, owner, size, step)
+    result = restore(network, decoded, partition.map, step)
     assert x.std() > 0.2
     assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
 
@@ -230,12 +231,12 @@ def test_integers_follow_the_restoration_network_that_was_trained():
 def test_photos_are_turned_with_their_cells():
     owner = np.arange(8 * 12).reshape(8, 12)
     planes = np.kron(owner, np.ones((3, 8, 8))).astype(np.int16)
-    example = _Example(planes, planes, owner, 5 * owner, 160)
+    example = _Example(planes, planes, CellMap(owner, 5 * owner), 160)
     turned = [example.turned(way) for way in range(8)]
-    assert len({t.owner.tobytes() for t in turned}) == 8
+    assert len({t.cells.owner.tobytes() for t in turned}) == 8
     for t in turned:
-        assert np.array_equal(t.decoded[2, ::8, ::8], t.owner)
-        assert np.array_equal(t.size, 5 * t.owner)
+        assert np.array_equal(t.decoded[2, ::8, ::8], t.cells.owner)
+        assert np.array_equal(t.cells.size, 5 * t.cells.owner)
         assert np.array_equal(t.original, t.decoded)
 
 
@@ -243,8 +244,7 @@ def test_crops_show_what_is_to_be_restored():
     """An original of twice the decoded samples: the error is what the network sees, less the mean."""
     partition = Partition.from_splits(np.array([[0, 16, 3], [5, 1, 0]]))
     decoded = np.random.default_rng(1).integers(-999, 999, (3, 64, 96)).astype(np.int16)
-    owner = partition.owner
-    example = _Example(2 * decoded, decoded, owner, partition.size[owner], 160)
+    example = _Example(2 * decoded, decoded, partition.map, 160)
     options = Options("", (4, 4), 1, crop=16)
     task = RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
     x, target, scale = task._crop(np.random.default_rng(2))

@@ -1,0 +1,69 @@
+"""One pass over the cells of a tile, each seeing its neighbours exactly as the decoder will."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.decisions.mode_decision import ModeDecision
+from inrcodec.decisions.prediction_costs import PredictedCells
+from inrcodec.decisions.rdoq import Rate
+from inrcodec.signal.prediction import Prediction, Predictor
+from inrcodec.signal.reconstruction import CellSymbols, close_loop
+from inrcodec.tile.partition import Group, Partition
+from inrcodec.tile.symbols import TileSymbols
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted tile.
+
+    Attributes:
+        symbols: its integers.
+        planes: (C, H, W) samples that a decoder reconstructs from them, before it restores.
+    """
+
+    symbols: TileSymbols
+    planes: npt.NDArray[np.int16]
+
+
+def fit_pass(
+    spectrum: Mapping[int, FloatArray],
+    partition: Partition,
+    step: int,
+    predictors: Mapping[int, Predictor],
+    rate: Rate,
+    trials: int,
+    *,
+    hide: bool,
+) -> Fit:
+    """Decides the integers of all cells in closed loop.
+
+    Args:
+        spectrum: per size, (n, C, size, size) least-squares weights.
+        partition: the cells.
+        step: quantiser step in fixed-point units.
+        predictors: prediction network of every cell size.
+        rate: how weights are quantised, and what they cost.
+        trials: prediction modes, and transform types, per cell that are tried with it.
+        hide: whether integers are moved to hide signs; what only says something of the rate does without.
+    """
+    channels = next(iter(spectrum.values())).shape[1]
+    modes, transforms = np.zeros((2, len(partition.size)), np.int64)
+    residuals = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
+
+    def decided(group: Group, prediction: Prediction) -> CellSymbols:
+        size, cells, place = group
+        predicted = PredictedCells.of(size, step, prediction, spectrum[size][place])
+        decision = ModeDecision(predicted, rate.of_cells(size, place))
+        found = decision.cheapest(trials)
+        symbols = decision.with_hidden_signs(found) if hide else found.symbols()
+        modes[cells], transforms[cells] = symbols.modes, symbols.transforms
+        residuals[size][place] = symbols.residuals.reshape(len(cells), channels, size, size)
+        return symbols
+
+    planes = close_loop(partition, channels, step, predictors, decided)
+    return Fit(TileSymbols(partition, modes, transforms, residuals), planes)

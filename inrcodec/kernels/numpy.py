@@ -1,0 +1,90 @@
+"""The numpy kernels: what the rooms below describe, called as it stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inrcodec.decisions import fitting, partitioning
+from inrcodec.decisions.fitting import Fit
+from inrcodec.decisions.rdoq import Rate
+from inrcodec.entropy import payload, syntax
+from inrcodec.entropy.syntax import EntropyModel
+from inrcodec.errors import EncodeError
+from inrcodec.signal import reconstruction, restoration
+from inrcodec.signal.prediction import PredictionNetwork
+from inrcodec.signal.restoration import RestorationNetwork
+from inrcodec.tile.partition import Box, CellMap, Partition
+from inrcodec.tile.symbols import TileSymbols
+
+Planes = npt.NDArray[np.int16]
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NumpyKernels:
+    """See `inrcodec.kernels.Kernels`."""
+
+    name = "numpy"
+    device = "cpu"
+
+    def read_tile(
+        self, data: bytes, blocks: tuple[int, int], channels: int, step: int, model: EntropyModel
+    ) -> TileSymbols:
+        """See `Kernels`."""
+        return payload.read_tile(data, blocks, channels, step, model)
+
+    def write_tile(self, symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
+        """See `Kernels`."""
+        return payload.write_tile(symbols, step, model)
+
+    def magnitude_rows(self, symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, IntArray]:
+        """See `Kernels`."""
+        return syntax.magnitude_rows(symbols, step, model)
+
+    def reconstruct(
+        self, symbols: TileSymbols, step: int, predictors: Mapping[int, PredictionNetwork]
+    ) -> Planes:
+        """See `Kernels`."""
+        return reconstruction.reconstruct(symbols, step, predictors)
+
+    def restore(
+        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+    ) -> Planes:
+        """See `Kernels`."""
+        return restoration.restore(network, planes, cells, step, box)
+
+    def split_costs(
+        self, planes: FloatArray, step: int, predictors: Mapping[int, PredictionNetwork]
+    ) -> dict[int, FloatArray]:
+        """See `Kernels`."""
+        # Nothing but the encoder's own decisions depends on it: float32 is fast enough to be right.
+        rough = {s: network.approximate for s, network in predictors.items()}
+        return partitioning.split_costs(planes, step, rough)
+
+    def fit_pass(
+        self,
+        spectrum: Mapping[int, FloatArray],
+        partition: Partition,
+        step: int,
+        predictors: Mapping[int, PredictionNetwork],
+        rate: Rate,
+        trials: int,
+        *,
+        hide: bool,
+    ) -> Fit:
+        """See `Kernels`."""
+        return fitting.fit_pass(spectrum, partition, step, predictors, rate, trials, hide=hide)
+
+
+def load(device: str) -> NumpyKernels:
+    """The kernels.
+
+    Raises:
+        EncodeError: the device is not the CPU.
+    """
+    if device != "cpu":
+        raise EncodeError(f"the numpy kernels do not compute on {device}")
+    return NumpyKernels()

@@ -1,0 +1,161 @@
+"""The torch kernels: networks on a GPU, the rest as in numpy.
+
+Everything exact is in float64, whose products and sums of the integers there are come out the same in any
+order, in matrix products only (convolutions may go through transforms that round), and nothing is divided by
+a number but a power of two, since CUDA multiplies by its reciprocal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inrcodec.decisions import fitting, partitioning
+from inrcodec.decisions.fitting import Fit
+from inrcodec.decisions.rdoq import Rate
+from inrcodec.errors import EncodeError
+from inrcodec.kernels.numpy import FloatArray, NumpyKernels, Planes
+from inrcodec.signal import reconstruction
+from inrcodec.signal.prediction import (
+    INPUT_MAX,
+    INPUT_ONE,
+    PHASE_BITS,
+    SINE_ONE,
+    SINE_TABLE,
+    TURN,
+    PredictionNetwork,
+)
+from inrcodec.signal.restoration import (
+    FOLD,
+    HIDDEN_MAX,
+    RestorationNetwork,
+    correction,
+    inputs,
+    surroundings,
+)
+from inrcodec.tile.fixed_point import SAMPLE_MAX
+from inrcodec.tile.partition import Box, CellMap, Partition
+from inrcodec.tile.symbols import TileSymbols
+
+DoubleArray = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class TorchKernels(NumpyKernels):
+    """See `inrcodec.kernels.Kernels`."""
+
+    name = "torch"
+    device: str = "cpu"
+
+    def reconstruct(
+        self, symbols: TileSymbols, step: int, predictors: Mapping[int, PredictionNetwork]
+    ) -> Planes:
+        """See `Kernels`."""
+        return reconstruction.reconstruct(symbols, step, self.predictors(predictors))
+
+    def restore(
+        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+    ) -> Planes:
+        """See `Kernels`."""
+        x = self._tensor(inputs(planes, cells, step, *surroundings(network, box)))
+        last = len(network.weights) - 1
+        for number, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+            x = _convolve(x, self._tensor(weight), self._tensor(bias))
+            if number < last:
+                x = torch.floor(x * 0.5 ** network.shifts[number]).clamp_(0, HIDDEN_MAX)
+        outputs = x[: len(planes) * FOLD**2].cpu().numpy()
+        top, left, bottom, right = box
+        samples = planes[:, top:bottom, left:right] + correction(outputs, network.shifts[-1], step)
+        return np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX).astype(np.int16)
+
+    def split_costs(
+        self, planes: FloatArray, step: int, predictors: Mapping[int, PredictionNetwork]
+    ) -> dict[int, FloatArray]:
+        """See `Kernels`."""
+        return partitioning.split_costs(planes, step, self.predictors(predictors))
+
+    def fit_pass(
+        self,
+        spectrum: Mapping[int, FloatArray],
+        partition: Partition,
+        step: int,
+        predictors: Mapping[int, PredictionNetwork],
+        rate: Rate,
+        trials: int,
+        *,
+        hide: bool,
+    ) -> Fit:
+        """See `Kernels`."""
+        there = self.predictors(predictors)
+        return fitting.fit_pass(spectrum, partition, step, there, rate, trials, hide=hide)
+
+    def _tensor(self, array: npt.NDArray[np.floating]) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float64, device=self.device)
+
+    def predictors(self, networks: Mapping[int, PredictionNetwork]) -> dict[int, "DeviceNetwork"]:
+        """Prediction networks that compute on the device."""
+        return {size: DeviceNetwork.of(network, self.device) for size, network in networks.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceNetwork(PredictionNetwork):
+    """A prediction network whose matrix products are done on a device."""
+
+    device: str
+
+    @classmethod
+    def of(cls, network: PredictionNetwork, device: str) -> "DeviceNetwork":
+        """The same network on a device."""
+        return cls(**{f.name: getattr(network, f.name) for f in fields(network)}, device=device)
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        names = [f.name for f in fields(PredictionNetwork) if f.name != "size"]
+        return {name: self._tensor(getattr(self, name)) for name in names} | {
+            "sines": self._tensor(SINE_TABLE)
+        }
+
+    def _tensor(self, array: npt.NDArray[np.floating]) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float64, device=self.device)
+
+    def features(self, centred: DoubleArray, scale: DoubleArray) -> DoubleArray:
+        """See `PredictionNetwork`."""
+        samples, scales = self._tensor(centred), self._tensor(scale)
+        x = torch.floor((samples * (2 * INPUT_ONE) + scales) / (2 * scales)).clamp_(-INPUT_MAX, INPUT_MAX)
+        h = x
+        for layer, bits in enumerate(PHASE_BITS, 1):
+            phase = h @ self._tensors[f"weight{layer}"].T + self._tensors[f"bias{layer}"]
+            index = torch.floor(phase * 0.5**bits).long() & (TURN - 1)
+            h = self._tensors["sines"][index]
+        return torch.cat([h, x * (SINE_ONE // INPUT_ONE)], -1).cpu().numpy()
+
+    def outputs(self, features: DoubleArray, rows: slice = slice(None)) -> DoubleArray:
+        """See `PredictionNetwork`."""
+        weight, bias = self._tensors["weight3"][rows], self._tensors["bias3"][rows]
+        return (self._tensor(features) @ weight.T + bias).cpu().numpy()
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A 3 x 3 convolution of (in, H, W) without padding: (out, H - 2, W - 2)."""
+    _, height, width = x.shape
+    result = bias[:, None].repeat(1, (height - 2) * (width - 2))
+    for dy in range(3):
+        for dx in range(3):
+            shifted = x[:, dy : dy + height - 2, dx : dx + width - 2].reshape(len(x), -1)
+            result = torch.addmm(result, weight[:, :, dy, dx], shifted)
+    return result.reshape(-1, height - 2, width - 2)
+
+
+def load(device: str) -> TorchKernels:
+    """The kernels.
+
+    Raises:
+        EncodeError: there is no such device.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EncodeError("no CUDA device: install torch with CUDA support, or use the CPU")
+    return TorchKernels(device)

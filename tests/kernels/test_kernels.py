@@ -1,0 +1,176 @@
+"""Every kernel set that this machine can run gives the same integers: those pinned here, and numpy's."""
+
+import hashlib
+import pickle
+
+import numpy as np
+import pytest
+from skimage import data
+from synthetic import draw, tile_symbols, write_payload
+
+import inrcodec
+from inrcodec.codebook import load_codebook
+from inrcodec.container import Container, pack
+from inrcodec.encoding.tile import fit_tile
+from inrcodec.errors import EncodeError, FormatError
+from inrcodec.kernels import NAMES, VARIABLE, select
+from inrcodec.signal.color import to_planes
+from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
+from inrcodec.tile.partition import SIZES
+
+STEP = 320
+NUMPY = select("cpu", "numpy")
+
+
+def sha(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def whole(planes):
+    """The box of all samples."""
+    return 0, 0, *planes.shape[1:]
+
+
+GOLDEN = {
+    1: (
+        "9b9bee597c2a11b321b9d493ec063f7a912e4d3fe1445a750a56d6d40559dd2d",
+        "5987d2dc59e1e696e0736fef10371b45a40975d715fc8ee3b6bdc9293229c67a",
+        "f610fae6ed40a9fe74c2b834b50de23ffc36b10d7e46c059befd1961f31e8f83",
+    ),
+    3: (
+        "58828745391bc0668c46001c7c7cf71ac01a9129347454959ae3727d72a7f73d",
+        "1367c5284fb63f8b89135fecd35d099f3d0c45196f7f5df26832caf55b270f42",
+        "924b577643514722a4dca7d71ae965779fb4ab987340d4d85bd2fcd9faec8a2f",
+    ),
+}
+"""Per number of channels, SHA-256 of the planes (int16) before and after restoration, and of the pixels."""
+GOLDEN_FILES = {
+    1: "09ebbeca329e46f2cc86a74bb55b2e126ddf8c41c5c243fcf8426deea904bdd4",
+    3: "6b8667e89a23238f0e125460adae09fbbe579a985069076a388fd00d6eab3177",
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("entropy", ["rans", "zstd"])
+def test_golden_hashes(kernels, synthetic_codebook, synthetic_path, channels, entropy):
+    """Pinned: a change of any of these numbers is a change of the format."""
+    book = synthetic_codebook
+    symbols = tile_symbols(f"golden {channels}", (3, 2), channels)
+    planes = kernels.reconstruct(symbols, STEP, book.predictors)
+    restored = kernels.restore(book.restoration, planes, symbols.partition.map, STEP, whole(planes))
+    if entropy == "rans":
+        tile = kernels.write_tile(symbols, STEP, book.entropy)
+    else:
+        tile = write_payload(symbols, STEP, book.entropy, entropy)
+    grey = channels == 1
+    file = pack(Container(61, 90, grey, STEP, book.id, entropy, (tile,)))
+    pixels = inrcodec.decode(file, codebook=synthetic_path)
+    assert pixels.shape == ((90, 61) if grey else (90, 61, 3))
+    assert len(np.unique(pixels)) > 100
+    assert (sha(planes.astype("<i2")), sha(restored.astype("<i2")), sha(pixels)) == GOLDEN[channels]
+    if entropy == "rans":
+        assert sha(np.frombuffer(file, np.uint8)) == GOLDEN_FILES[channels]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_symbols_survive(kernels, synthetic_codebook, channels):
+    model = synthetic_codebook.entropy
+    symbols = tile_symbols(f"twin {channels}", (2, 3), channels)
+    coded = kernels.write_tile(symbols, STEP, model)
+    assert coded == NUMPY.write_tile(symbols, STEP, model)
+    found = kernels.read_tile(coded, (2, 3), channels, STEP, model)
+    assert np.array_equal(found.modes, symbols.modes)
+    assert np.array_equal(found.transforms, symbols.transforms)
+    rows, expected = (k.magnitude_rows(symbols, STEP, model) for k in (kernels, NUMPY))
+    for size in SIZES:
+        assert np.array_equal(found.residuals[size], symbols.residuals[size])
+        assert np.array_equal(rows[size], expected[size])
+    with pytest.raises(FormatError):
+        kernels.read_tile(coded[:-1], (2, 3), channels, STEP, model)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("step", [16, STEP, 8192])
+def test_planes_are_the_same(kernels, synthetic_codebook, channels, step):
+    book = synthetic_codebook
+    symbols = tile_symbols(f"twin {channels}", (2, 3), channels)
+    planes = kernels.reconstruct(symbols, step, book.predictors)
+    assert planes.shape == (channels, 64, 96)
+    assert planes.dtype == np.int16
+    assert np.array_equal(planes, NUMPY.reconstruct(symbols, step, book.predictors))
+    for box in (whole(planes), (8, 16, 40, 64)):
+        found, expected = (
+            k.restore(book.restoration, planes, symbols.partition.map, step, box) for k in (kernels, NUMPY)
+        )
+        assert found.dtype == np.int16
+        assert np.array_equal(found, expected)
+
+
+def test_hostile_residuals_stay_bounded_and_exact(kernels, synthetic_codebook):
+    """The largest a file can hold: every sum must still be an exact integer."""
+    step = 16
+    symbols = tile_symbols("hostile", (2, 2), 3, WEIGHT_MAX // step, 1)
+    for residuals in symbols.residuals.values():
+        residuals[residuals > 0] = WEIGHT_MAX // step
+        residuals[residuals < 0] = -(WEIGHT_MAX // step)
+    planes = kernels.reconstruct(symbols, step, synthetic_codebook.predictors)
+    assert 4000 < np.abs(planes).max() <= SAMPLE_MAX
+    assert np.array_equal(planes, NUMPY.reconstruct(symbols, step, synthetic_codebook.predictors))
+
+
+def test_what_any_set_encodes_every_set_decodes(kernels):
+    book = load_codebook()
+    photo = data.astronaut()[:64, 100:196]
+    fit = fit_tile(to_planes(photo), 400, book, kernels)
+    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, 400, book.predictors))
+    file = inrcodec.encode(photo)
+    pixels = {name: inrcodec.decode(file, device="cpu") for name in NAMES}
+    assert all(np.array_equal(found, pixels["numpy"]) for found in pixels.values())
+    assert np.square(pixels["numpy"].astype(float) - photo).mean() < 100
+
+
+def test_bytes_that_are_no_tile_give_residuals_in_range_or_a_format_error(kernels, synthetic_codebook):
+    model = synthetic_codebook.entropy
+    coded = kernels.write_tile(tile_symbols("mutants", (1, 1), 3, 40, 30), STEP, model)
+    refused = 0
+    for number in range(40):
+        mutant = bytearray(coded)
+        for place, value in draw(f"mutant {number}", (2, 2), 0, 2**30):
+            mutant[place % len(coded)] = value % 256
+        try:
+            found = kernels.read_tile(bytes(mutant), (1, 1), 3, STEP, model)
+        except FormatError:
+            refused += 1
+        else:
+            assert max(np.abs(v).max(initial=0) for v in found.residuals.values()) * STEP <= WEIGHT_MAX
+    assert refused > 20
+
+
+def test_sets_can_be_sent_to_other_processes(kernels):
+    again = pickle.loads(pickle.dumps(kernels))  # noqa: S301
+    assert (again.name, again.device) == (kernels.name, kernels.device)
+
+
+def test_one_place_selects(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert (select().name, select().device) == ("numpy", "cpu")
+    assert select("cpu", "torch").name == "torch"
+    monkeypatch.setenv(VARIABLE, "torch")
+    assert (select().name, select().device) == ("torch", "cpu")
+    assert select(name="numpy").name == "numpy"
+    with pytest.raises(ValueError, match="device"):
+        select("tpu")
+    with pytest.raises(EncodeError, match="cuda"):
+        select("cuda", "numpy")
+    monkeypatch.setenv(VARIABLE, "fortran")
+    with pytest.raises(EncodeError, match="fortran"):
+        inrcodec.encode(np.zeros((8, 8), np.uint8))
+
+
+def test_a_set_whose_library_is_missing_says_so(monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "inrcodec.kernels.torch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(EncodeError, match="torch kernels need"):
+        select("cpu", "torch")
