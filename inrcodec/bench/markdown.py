@@ -16,9 +16,8 @@ def render_markdown(
 ) -> str:
     """Tables of BD-rate, cost and mean points, with the command, codecs and machine that gave them."""
     names = [codec.name for codec in summary.codecs]
-    count = len(summary.images)
     parts = [
-        f"Mean over {count} image{'s' if count != 1 else ''}; every point is a file on disk, decoded again.",
+        f"Mean over {summary.extent}; every point is a file on disk, decoded again.",
         f"    {command}",
         _facts({**versions, **machine}),
         "BD-rate, mean over images (negative: the row needs fewer bits than the column):",

@@ -10,28 +10,15 @@ from string import Template
 from inrcodec.bench import tables
 from inrcodec.bench.anchors import Anchor
 from inrcodec.bench.crops import CropRow
-from inrcodec.bench.markers import colour_class, marker
 from inrcodec.bench.memory import Memory
+from inrcodec.bench.plots import Frame, key_svg, mean_series, measured_series, plot_svg
 from inrcodec.bench.points import Point
 from inrcodec.bench.run import Failure
-from inrcodec.bench.summary import Summary, mean_curve
-from inrcodec.bench.svgplot import Frame, Series, line_plot
+from inrcodec.bench.summary import Summary
 
-_WIDE = Frame(width=940, height=500, left=56, right=118)
-_NARROW = Frame(width=420, height=420, left=54, right=92, x_ticks=5, radius=4.5)
-_SMALL = Frame(
-    width=260,
-    height=170,
-    left=30,
-    right=8,
-    top=8,
-    bottom=22,
-    x_ticks=4,
-    y_ticks=4,
-    axis_titles=False,
-    end_labels=False,
-    radius=2.6,
-)
+_WIDE = Frame(940, 500)
+_NARROW = Frame(420, 420, room=9)
+_SMALL = Frame(260, 170, font=9, room=0, x_title="")
 
 
 @dataclass(frozen=True)
@@ -68,14 +55,14 @@ def render(report: Report) -> str:
     summary = report.summary
     template = Template(files("inrcodec.bench").joinpath("report.html").read_text(encoding="utf-8"))
     names = [codec.name for codec in summary.codecs]
-    count = len(summary.images)
+    means = mean_series(summary, report.anchors)
     return template.substitute(
         first=escape(names[0]),
-        images=f"{count} image{'s' if count != 1 else ''}",
+        images=summary.extent,
         problems=_problems(report),
         tiles=tables.headline(summary),
-        plot_wide=line_plot(_mean_series(report), _WIDE, "Mean PSNR against bits per pixel"),
-        plot_narrow=line_plot(_mean_series(report), _NARROW, "Mean PSNR against bits per pixel"),
+        plot_wide=plot_svg(means, _WIDE, "Mean PSNR against bits per pixel"),
+        plot_narrow=plot_svg(means, _NARROW, "Mean PSNR against bits per pixel"),
         legend=_legend(names),
         sources=_sources(report.anchors),
         matrix=tables.matrix(summary),
@@ -91,20 +78,8 @@ def render(report: Report) -> str:
     )
 
 
-def _mean_series(report: Report) -> list[Series]:
-    series = [Series(a.label, a.bpp, a.psnr, None) for a in report.anchors]
-    for index, codec in enumerate(report.summary.codecs):
-        titles = [f"{codec.name} at {p.setting}: {p.bpp:.3f} bpp, {p.psnr:.2f} dB" for p in codec.curve]
-        series.append(Series(codec.name, *mean_curve(codec), index, titles))
-    return series
-
-
 def _legend(names: Sequence[str]) -> str:
-    items = []
-    for index, name in enumerate(names):
-        line = f'<line class="curve {colour_class(index)}" x1="0" x2="28" y1="7" y2="7"/>'
-        key = f'<svg viewBox="0 0 28 14" class="key">{line}{marker(index, 14, 7, 4)}</svg>'
-        items.append(f"<li>{key}{escape(name)}</li>")
+    items = [f"<li>{key_svg(index)}{escape(name)}</li>" for index, name in enumerate(names)]
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
@@ -126,17 +101,16 @@ def _multiples(report: Report, names: Sequence[str]) -> str:
         by_image.setdefault(point.image, []).append(point)
     cells = []
     for image, points in by_image.items():
-        series = []
-        for index, name in enumerate(names):
-            own = sorted((p for p in points if p.codec == name), key=lambda p: p.bpp)
-            titles = [f"{name} at {p.setting}: {p.bpp:.3f} bpp, {p.psnr:.2f} dB" for p in own]
-            series.append(Series(name, [p.bpp for p in own], [p.psnr for p in own], index, titles))
+        series = [
+            measured_series(name, index, [p for p in points if p.codec == name])
+            for index, name in enumerate(names)
+        ]
         rates = "".join(
             f"<span>{escape(c.anchor)} {tables.percent(c.per_image.get(image))}</span>"
             for c in report.summary.comparisons
             if c.test == names[0]
         )
-        plot = line_plot(series, _SMALL, f"{image}: PSNR against bits per pixel")
+        plot = plot_svg(series, _SMALL, f"{image}: PSNR against bits per pixel")
         cells.append(f"<figure><figcaption>{escape(image)}</figcaption>{plot}<p>{rates}</p></figure>")
     return "".join(cells)
 

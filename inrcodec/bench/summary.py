@@ -95,6 +95,12 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     published: Mapping[str, Mapping[str, Delta]]
 
+    @property
+    def extent(self) -> str:
+        """Over what means are taken, such as `24 images`."""
+        count = len(self.images)
+        return f"{count} image{'s' if count != 1 else ''}"
+
     def comparison(self, test: str, anchor: str) -> Comparison:
         """The comparison of one ordered pair."""
         return next(c for c in self.comparisons if (c.test, c.anchor) == (test, anchor))
@@ -114,7 +120,7 @@ def summarise(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Summar
     common = [i for i in images if all(len(own.get(i, ())) == most[codec] for codec, own in by_codec.items())]
     names = list(by_codec)
     codecs = tuple(_codec_summary(name, by_codec[name], common) for name in names)
-    curves = {codec.name: mean_curve(codec) for codec in codecs}
+    curves = {codec.name: curve_of(codec.curve) for codec in codecs}
     comparisons = tuple(
         _compare(test, anchor, by_codec, curves) for test in names for anchor in names if test != anchor
     )
@@ -126,13 +132,8 @@ def summarise(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Summar
     return Summary(tuple(common), left_out, codecs, comparisons, published)
 
 
-def mean_curve(codec: CodecSummary) -> Curve:
-    """Rates and PSNR of the mean points."""
-    return [p.bpp for p in codec.curve], [p.psnr for p in codec.curve]
-
-
-def curve_of(points: Sequence[Point]) -> Curve:
-    """Rates and PSNR of the points of one image."""
+def curve_of(points: Sequence[Point | MeanPoint]) -> Curve:
+    """Rates and PSNR of points."""
     return [p.bpp for p in points], [p.psnr for p in points]
 
 

@@ -15,12 +15,11 @@ from inrcodec.bench.anchors import Anchor
 from inrcodec.bench.crops import Crop, CropRow
 from inrcodec.bench.markdown import render_markdown
 from inrcodec.bench.memory import Memory, Peak
-from inrcodec.bench.plots import write_plots
+from inrcodec.bench.plots import COLOURS, Frame, Series, apart, draw, plot_svg, write_plots
 from inrcodec.bench.points import Point
 from inrcodec.bench.report import Report, render
 from inrcodec.bench.run import Failure
 from inrcodec.bench.summary import summarise
-from inrcodec.bench.svgplot import Frame, Series, apart, line_plot
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -197,24 +196,59 @@ def test_markdown_has_the_same_figures() -> None:
 def test_plots_as_files(tmp_path: Path) -> None:
     made = report()
     png, svg = write_plots(made.summary, made.anchors, tmp_path)
+    assert (png, svg) == (tmp_path / "rd.png", tmp_path / "rd.svg")
     with Image.open(png) as picture:
         assert picture.size == (1280, 800)
-    assert "<svg" in svg.read_text()
+        pixels = np.asarray(picture.convert("RGB"))
+    for colour in COLOURS[: len(CURVES)]:
+        assert (pixels == list(bytes.fromhex(colour[1:]))).all(axis=2).sum() > 100
+    text = svg.read_text()
+    assert "<svg" in text
+    # matplotlib names the words whose outlines it draws
+    for words in ("ours", "weaker", "elsewhere", "Paper", "bits per pixel, mean over 5 images"):
+        assert f"<!-- {words} -->" in text
     lossless = [Point("a.png", "ours", "1", 8, 8, 10, 1.0, float("inf"), None, None, 0.1, 0.1)]
     assert write_plots(summarise(lossless), [], tmp_path) == []
 
 
 def test_curves_are_cut_at_the_frame() -> None:
     frame = Frame(width=300, height=200)
-    measured = Series("m", [0.2, 0.8], [26.0, 34.0], 0)
+    measured = Series("m", [0.2, 0.8], [26.0, 34.0], 0, ["low", "high"])
     long = Series("published", [0.01, 0.5, 9.0], [10.0, 30.0, 60.0], None)
-    svg = line_plot([measured, long], frame, "title")
-    curve = re.search(r'class="curve published" points="([^"]+)"', svg)
-    assert curve
-    places = [tuple(map(float, pair.split(","))) for pair in curve[1].split()]
-    assert len(places) == 3
-    assert all(46 <= x <= 190 and 12 <= y <= 160 for x, y in places)
-    assert "No points" in line_plot([long], frame, "title")
+    figure = draw([long, measured], frame)
+    assert figure
+    (axes,) = figure.axes
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert left < 0.2 < 0.8 < right
+    assert bottom < 26 < 34 < top
+    places = axes.lines[0].get_xydata()
+    drawn = places[np.isfinite(places[:, 1])]
+    assert ((drawn >= [left, bottom]) & (drawn <= [right, top])).all()
+    assert drawn[0, 1] == pytest.approx(bottom, abs=0.1)
+    assert drawn[-1] == pytest.approx([right, np.interp(right, [0.5, 9.0], [30.0, 60.0])])
+    assert np.abs(drawn - [0.5, 30.0]).max(axis=1).min() < 0.05
+    # No clip path: nothing but the above keeps the curve inside.
+    assert "clip" not in plot_svg([measured, long], frame, "title")
+    assert "No points" in plot_svg([long], frame, "title")
+
+
+def test_points_on_the_page_have_tips_and_the_colours_of_its_style_sheet() -> None:
+    text = render(report())
+    for tip in ("ours at 0: 0.100 bpp, 26.00 dB", "stronger&lt;&amp;&gt; at 3: 0.896 bpp, 34.00 dB"):
+        assert f"<title>{tip}</title></use>" in text
+    drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(drawings) == 2 + 5 + 2 * len(CURVES)
+    for drawing in drawings:
+        used = set(re.findall(r"var\((--\w+)\)", drawing))
+        assert "--c0" in used or 'class="key"' in drawing
+        assert not re.search(r"(stroke|fill): #", drawing)
+        for variable in used:
+            assert len(re.findall(rf"{variable}: #[0-9a-f]{{6}};", text)) == 2  # light and dark
+
+
+def test_dollar_signs_in_names_are_no_formulas() -> None:
+    svg = plot_svg([Series("$a$b", [0.2, 0.8], [26.0, 34.0], 0, ["low", "high"])], Frame(300, 200), "title")
+    assert ">$a$b</text>" in svg
 
 
 def test_labels_keep_their_distance() -> None:
