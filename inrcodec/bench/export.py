@@ -1,40 +1,30 @@
 """summary.json: the summary for programs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
-from inrcodec.bench.memory import Memory
-from inrcodec.bench.run import Failure
-from inrcodec.bench.summary import CodecSummary, Summary
+from inrcodec.bench.report import Report
+from inrcodec.bench.summary import CodecSummary
 
 
-def summary_dict(
-    summary: Summary,
-    memory: Mapping[str, Memory],
-    versions: Mapping[str, str],
-    machine: Mapping[str, str],
-    failures: Sequence[Failure],
-    unreadable: Mapping[str, str],
-    command: str,
-) -> object:
+def summary_dict(report: Report) -> object:
     """The content of summary.json: plain dicts, lists, strings and finite numbers (None for the others)."""
     return _finite(
         {
-            "command": command,
-            "machine": machine,
-            "images": summary.images,
-            "images_left_out": summary.left_out,
-            "images_unreadable": unreadable,
-            "failures": [asdict(failure) for failure in failures],
-            "codecs": {codec.name: _codec(summary, codec, memory, versions) for codec in summary.codecs},
+            "command": report.command,
+            "machine": report.machine,
+            "images": report.summary.images,
+            "images_left_out": report.summary.left_out,
+            "images_unreadable": report.unreadable,
+            "failures": [asdict(failure) for failure in report.failures],
+            "codecs": {codec.name: _codec(report, codec) for codec in report.summary.codecs},
         }
     )
 
 
-def _codec(
-    summary: Summary, codec: CodecSummary, memory: Mapping[str, Memory], versions: Mapping[str, str]
-) -> dict[str, object]:
+def _codec(report: Report, codec: CodecSummary) -> dict[str, object]:
+    summary = report.summary
     against = {}
     for comparison in summary.comparisons:
         if comparison.test == codec.name:
@@ -42,7 +32,7 @@ def _codec(
             del entry["test"], entry["anchor"]
             against[comparison.anchor] = entry
     return {
-        "version": versions[codec.name],
+        "version": report.versions[codec.name],
         "mean_curve": [asdict(point) for point in codec.curve],
         "bd_rate_against": against,
         "bd_rate_against_published": {k: asdict(v) for k, v in summary.published[codec.name].items()},
@@ -50,7 +40,7 @@ def _codec(
         "decode_s_per_megapixel": codec.decode_s_per_megapixel,
         "slowest": asdict(codec.slowest),
         "lowest_psnr": asdict(codec.lowest_psnr),
-        "peak_memory_mib": asdict(memory[codec.name]),
+        "peak_memory_mib": asdict(report.memory[codec.name]),
     }
 
 

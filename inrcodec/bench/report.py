@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -13,6 +13,7 @@ from inrcodec.bench.crops import CropRow
 from inrcodec.bench.memory import Memory
 from inrcodec.bench.plots import Frame, key_svg, mean_series, measured_series, plot_svg
 from inrcodec.bench.points import Point
+from inrcodec.bench.rendering import html_cell, html_table
 from inrcodec.bench.run import Failure
 from inrcodec.bench.summary import Summary
 
@@ -23,13 +24,12 @@ _SMALL = Frame(260, 170, font=9, room=0, x_title="")
 
 @dataclass(frozen=True)
 class Report:
-    """What goes onto the page.
+    """What there is to report.
 
     Attributes:
         summary: means and comparisons.
         points: every point.
         anchors: published curves to draw.
-        crops: side-by-side crops.
         memory: peak memory by codec name.
         versions: library versions by codec name.
         machine: facts about the machine.
@@ -41,7 +41,6 @@ class Report:
     summary: Summary
     points: Sequence[Point]
     anchors: Sequence[Anchor]
-    crops: Sequence[CropRow]
     memory: Mapping[str, Memory]
     versions: Mapping[str, str]
     machine: Mapping[str, str]
@@ -50,8 +49,8 @@ class Report:
     command: str
 
 
-def render(report: Report) -> str:
-    """The page as HTML text; it loads nothing from anywhere."""
+def render(report: Report, crops: Sequence[CropRow]) -> str:
+    """The page as HTML text, with side-by-side crops; it loads nothing from anywhere."""
     summary = report.summary
     template = Template(files("inrcodec.bench").joinpath("report.html").read_text(encoding="utf-8"))
     names = [codec.name for codec in summary.codecs]
@@ -60,22 +59,45 @@ def render(report: Report) -> str:
         first=escape(names[0]),
         images=summary.extent,
         problems=_problems(report),
-        tiles=tables.headline(summary),
+        tiles=_headline(summary),
         plot_wide=plot_svg(means, _WIDE, "Mean PSNR against bits per pixel"),
         plot_narrow=plot_svg(means, _NARROW, "Mean PSNR against bits per pixel"),
         legend=_legend(names),
         sources=_sources(report.anchors),
-        matrix=tables.matrix(summary),
-        details=tables.details(summary),
-        published=tables.published(summary),
-        cost=tables.cost(summary, report.memory),
-        crops="".join(_crop_row(row) for row in report.crops),
+        matrix=html_table(tables.matrix(summary), "h2"),
+        details=html_table(tables.details(summary)),
+        published=html_table(tables.published(summary)),
+        cost=html_table(tables.cost(summary, report.memory), "h2"),
+        crops="".join(_crop_row(row) for row in crops),
         multiples=_multiples(report, names),
-        curves=tables.curves(summary),
-        versions=tables.facts(report.versions),
-        machine=tables.facts(report.machine),
+        mean_points=html_table(tables.mean_points(summary), "summary"),
+        versions=_facts(report.versions),
+        machine=_facts(report.machine),
         command=escape(report.command),
     )
+
+
+def _headline(summary: Summary) -> str:
+    """One tile for each codec the first one is compared with."""
+    tiles = []
+    for c in summary.comparisons:
+        if c.test != summary.codecs[0].name:
+            continue
+        cell, text = tables.rate(c), "no fair number against"
+        if c.bd_rate is not None:
+            cell = replace(cell, text=f"{abs(c.bd_rate):.1f} %")
+            text = f"{'fewer' if c.bd_rate < 0 else 'more'} bits than"
+        wins = f"better on {c.wins} of {c.images} images" if c.images else ""
+        tiles.append(
+            f"<li><b>{html_cell(cell)}</b> {text} <em>{escape(c.anchor)}</em><small>{wins}</small></li>"
+        )
+    return f'<ul class="tiles">{"".join(tiles)}</ul>' if tiles else ""
+
+
+def _facts(values: Mapping[str, str]) -> str:
+    """Names and values in two columns."""
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
+    return f"<dl>{items}</dl>"
 
 
 def _legend(names: Sequence[str]) -> str:
@@ -106,7 +128,7 @@ def _multiples(report: Report, names: Sequence[str]) -> str:
             for index, name in enumerate(names)
         ]
         rates = "".join(
-            f"<span>{escape(c.anchor)} {tables.percent(c.per_image.get(image))}</span>"
+            f"<span>{escape(c.anchor)} {html_cell(tables.percent(c.per_image.get(image)))}</span>"
             for c in report.summary.comparisons
             if c.test == names[0]
         )

@@ -79,27 +79,23 @@ def run_bench(request: Request) -> bool:
 
     by_name = {source.name: source for source in sources}
     summary = summarise(outcome.points, anchors)
-    memory = _memory(outcome, codecs, by_name, request.out)
-    facts = machine()
-    content = summary_dict(summary, memory, versions, facts, outcome.failures, unreadable, request.command)
-    _write_text(request.out / "summary.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    text = render_markdown(summary, memory, versions, facts, request.command)
-    _write_text(request.out / "report.md", text)
-    write_plots(summary, anchors, request.out)
-    crops = make_crops(summary, outcome.points, by_name, request.out, request.jobs)
     report = Report(
         summary=summary,
         points=outcome.points,
         anchors=anchors,
-        crops=crops,
-        memory=memory,
+        memory=_memory(outcome, codecs, by_name, request.out),
         versions=versions,
-        machine=facts,
+        machine=machine(),
         failures=outcome.failures,
         unreadable=unreadable,
         command=request.command,
     )
-    _write_text(request.out / "report.html", render(report))
+    content = json.dumps(summary_dict(report), indent=1, ensure_ascii=False)
+    _write_text(request.out / "summary.json", content + "\n")
+    _write_text(request.out / "report.md", render_markdown(report))
+    write_plots(summary, anchors, request.out)
+    crops = make_crops(summary, outcome.points, by_name, request.out, request.jobs)
+    _write_text(request.out / "report.html", render(report, crops))
     click.echo(f"{request.out / 'report.html'}")
     return not (unreadable or outcome.failures)
 
