@@ -1,7 +1,7 @@
 """Tables as HTML and as Markdown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from inrcodec.bench.tables import Cell, Row, Table
@@ -31,7 +31,7 @@ def html_cell(cell: Cell | str) -> str:
     return text + (f"<small>{_typeset(cell.note)}</small>" if cell.note else "")
 
 
-def markdown_table(heads: Sequence[str], rows: Sequence[Row]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Row]) -> str:
     """The first column to the left, the others to the right."""
     lines = [heads, ["---", *("---:" for _ in heads[1:])], *(map(_markdown_cell, row) for row in rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

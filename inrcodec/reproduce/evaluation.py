@@ -21,6 +21,8 @@ from inrcodec.training.siren import Siren, evaluate
 
 EXAMPLES = 3
 """Test images whose reconstructions are kept."""
+OPTIMISERS = {"adam": "Adam", "sgd": "gradient descent"}
+"""What the optimisers of `Protocol` are called, in the order of every table."""
 _IMAGES_AT_ONCE = 8
 
 

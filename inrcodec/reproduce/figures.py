@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inrcodec.bench.plots import COLOURS, PUBLISHED, curve_style, dress, new_figure
 from inrcodec.reproduce.claims import sparse_limit
-from inrcodec.reproduce.evaluation import EXAMPLES, Measurement
+from inrcodec.reproduce.evaluation import EXAMPLES, OPTIMISERS, Measurement
 from inrcodec.reproduce.methods import META_SPARSE, METHODS
 from inrcodec.reproduce.presets import TITLES
 from inrcodec.reproduce.rates import BARE_JPEG, Rate
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0b62d6", "#c2410c", "#15803d", "#a21caf", "#8a6d00", "#525a66")
-_MARKERS = "os^Dv|"
-_PROTOCOLS = {"adam": "{} steps of Adam", "sgd": "{} steps of gradient descent"}
+_SIZE = 0.8
+"""Of markers and lines, over those of a plot that has the page to itself."""
 
 
 def write_figures(measurements: Sequence[Measurement], rates: Sequence[Rate], out: Path) -> None:
@@ -49,15 +48,15 @@ def at_sparsity(measurements: Sequence[Measurement], dataset: str) -> dict[str, 
 
 
 def _against_weights(measurements: Sequence[Measurement], datasets: Sequence[str]) -> Figure:
-    figure = _figure(4.2 * len(datasets), 6.6)
+    figure = new_figure(4.2 * len(datasets), 6.6)
     grid = figure.subplots(2, len(datasets), squeeze=False, sharex="col")
-    for row, (optimiser, text) in enumerate(_PROTOCOLS.items()):
+    for row, (optimiser, text) in enumerate(OPTIMISERS.items()):
         for axes, dataset in zip(grid[row], datasets, strict=True):
             chosen = [m for m in measurements if m.dataset == dataset and m.optimiser == optimiser]
             for number, (name, method) in enumerate(METHODS.items()):
                 line = sorted((m.weights, float(m.mean[-1])) for m in chosen if m.method == name)
                 if line:
-                    axes.plot(*zip(*line, strict=True), **_style(number), label=method.title)
+                    axes.plot(*zip(*line, strict=True), **curve_style(number, _SIZE), label=method.title)
             axes.axvspan(0, sparse_limit(measurements, dataset), color="#f1f3f5", zorder=0)
             axes.set_xscale("log")
             ours = sorted({m.weights for m in chosen if m.method == META_SPARSE})
@@ -65,42 +64,43 @@ def _against_weights(measurements: Sequence[Measurement], datasets: Sequence[str
             shown = ours[:: 1 + len(ours) // 8]
             axes.set_xticks(shown, [str(weights) for weights in shown], fontsize=8)
             axes.minorticks_off()
-            axes.set_title(f"{TITLES[dataset]}, {text.format(chosen[0].steps if chosen else 0)}", fontsize=10)
-            _dress(axes, "surviving weights" if row else "", "PSNR (dB)")
+            steps = chosen[0].steps if chosen else 0
+            axes.set_title(f"{TITLES[dataset]}, {steps} steps of {text}", fontsize=10)
+            dress(axes, "surviving weights" if row else "", "PSNR (dB)")
     grid[0][0].legend(frameon=False, fontsize=8)
     return figure
 
 
 def _against_steps(measurements: Sequence[Measurement], datasets: Sequence[str]) -> Figure:
-    figure = _figure(4.2 * len(datasets), 3.6)
+    figure = new_figure(4.2 * len(datasets), 3.6)
     grid = figure.subplots(1, len(datasets), squeeze=False)
     for axes, dataset in zip(grid[0], datasets, strict=True):
         for name, m in at_sparsity(measurements, dataset).items():
-            style = {**_style(list(METHODS).index(name)), "marker": ""}
+            style = {**curve_style(list(METHODS).index(name), _SIZE), "marker": ""}
             axes.plot(
                 range(1, len(m.mean)), m.mean[1:], **style, label=f"{METHODS[name].title} ({m.weights})"
             )
         axes.set_title(f"{TITLES[dataset]} (surviving weights in brackets)", fontsize=10)
-        _dress(axes, "steps of Adam", "PSNR (dB)")
+        dress(axes, "steps of Adam", "PSNR (dB)")
         axes.legend(frameon=False, fontsize=7)
     return figure
 
 
 def _against_rate(rates: Sequence[Rate]) -> Figure:
     datasets = [name for name in TITLES if any(rate.dataset == name for rate in rates)]
-    figure = _figure(4.2 * len(datasets), 3.6)
+    figure = new_figure(4.2 * len(datasets), 3.6)
     grid = figure.subplots(1, len(datasets), squeeze=False)
-    known = {"inrcodec": ("#c2410c", "s"), "jpeg": ("#525a66", "^"), BARE_JPEG: ("#a0a6ae", "v")}
+    known = {"inrcodec": (COLOURS[1], "s"), "jpeg": (COLOURS[7], "^"), BARE_JPEG: (PUBLISHED, "v")}
     for axes, dataset in zip(grid[0], datasets, strict=True):
         chosen = [rate for rate in rates if rate.dataset == dataset]
         for coder in dict.fromkeys(rate.coder for rate in chosen):
             line = sorted((rate.bpp, rate.psnr) for rate in chosen if rate.coder == coder)
-            colour, marker = known.get(coder, (_COLOURS[0], "o"))
+            colour, marker = known.get(coder, (COLOURS[0], "o"))
             axes.plot(*zip(*line, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.3)
             place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 6, "color": colour}
             axes.annotate(coder, line[-1], annotation_clip=False, **place)
         axes.set_title(TITLES[dataset], fontsize=10)
-        _dress(axes, "bits per pixel, file on disk", "PSNR (dB), 8 bits")
+        dress(axes, "bits per pixel, file on disk", "PSNR (dB), 8 bits")
     return figure
 
 
@@ -114,7 +114,7 @@ def _reconstructions(measurements: Sequence[Measurement], dataset: str) -> Figur
         if m.dataset == dataset and m.method == META_SPARSE and m.index == 0 and m.optimiser == "adam"
     ]
     columns = [("MAML, not pruned", m) for m in ours] + columns
-    figure = _figure(1.7 * max(len(columns), 1), 2.0 * EXAMPLES + 0.4)
+    figure = new_figure(1.7 * max(len(columns), 1), 2.0 * EXAMPLES + 0.4)
     grid = figure.subplots(EXAMPLES, max(len(columns), 1), squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
@@ -125,33 +125,6 @@ def _reconstructions(measurements: Sequence[Measurement], dataset: str) -> Figur
             heading = f"{title}\n{m.weights} weights\n" if row == 0 else ""
             axes.set_title(f"{heading}{m.psnr[-1, row]:.1f} dB", fontsize=8)
     return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _style(number: int) -> dict[str, object]:
-    return {
-        "color": _COLOURS[number],
-        "marker": _MARKERS[number],
-        "markersize": 4,
-        "linewidth": 2.2 if number == 0 else 1.3,
-        "zorder": 20 - number,
-    }
-
-
-def _dress(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(color="#e3e6ea", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _save(figure: Figure, path: Path) -> None:

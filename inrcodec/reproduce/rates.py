@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ from inrcodec.errors import FormatError
 from inrcodec.metrics import Pixels, psnr
 from inrcodec.reproduce.coded import decode_survivors, encode_survivors
 from inrcodec.reproduce.presets import Preset
+from inrcodec.reproduce.tables import write_csv
 from inrcodec.runtime.atomic_files import atomic_write
 from inrcodec.training.adapt import adapt, coordinates
 from inrcodec.training.siren import Siren, evaluate
@@ -125,13 +125,10 @@ def jpeg_scan_bytes(data: bytes) -> int:
 
 def save_rates(rates: Iterable[Rate], path: Path) -> None:
     """Write a CSV file."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(item.name for item in fields(Rate))
-    writer.writerows(
+    rows = (
         [f"{value:.4g}" if isinstance(value, float) else value for value in astuple(rate)] for rate in rates
     )
-    atomic_write(path, text.getvalue().encode(), overwrite=True)
+    write_csv(path, " ".join(item.name for item in fields(Rate)), rows)
 
 
 def load_rates(path: Path) -> list[Rate]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from inrcodec.bench.rendering import markdown_table
 from inrcodec.reproduce.claims import Margin, margins, narrow_factors, sparse_limit
-from inrcodec.reproduce.evaluation import Measurement
+from inrcodec.reproduce.evaluation import OPTIMISERS, Measurement
 from inrcodec.reproduce.figures import at_sparsity
 from inrcodec.reproduce.methods import META_SPARSE, METHODS, NARROW, RANDOM
 from inrcodec.reproduce.presets import TITLES
 from inrcodec.runtime.atomic_files import atomic_write
 
-_PROTOCOLS = {"adam": "Adam", "sgd": "gradient descent"}
 _SGD_BASELINES = (RANDOM, NARROW)
 
 
@@ -24,7 +24,7 @@ def write_summary(measurements: Sequence[Measurement], out: Path) -> None:
         if not chosen:
             continue
         parts.append(f"## {title}")
-        for optimiser, text in _PROTOCOLS.items():
+        for optimiser, text in OPTIMISERS.items():
             rows = [m for m in chosen if m.optimiser == optimiser]
             if rows:
                 parts += [f"PSNR in dB after {rows[0].steps} steps of {text}, by surviving weights:"]
@@ -37,16 +37,11 @@ def write_summary(measurements: Sequence[Measurement], out: Path) -> None:
         ]
         parts.append(f"Meta-SparseINR at no more than {limit:.0f} weights (10 %) against the baselines:")
         parts.append(_margins(relevant))
-        parts += [_factors(chosen, dataset, optimiser) for optimiser in _PROTOCOLS]
+        parts += [_factors(chosen, dataset, optimiser) for optimiser in OPTIMISERS]
         parts += ["Surviving parameters of every tensor:", _layers(chosen, dataset)]
     atomic_write(
         out / "summary.md", ("\n\n".join(part for part in parts if part) + "\n").encode(), overwrite=True
     )
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _results(measurements: Sequence[Measurement]) -> str:
@@ -64,7 +59,7 @@ def _margins(found: Sequence[Margin]) -> str:
         ["steps of", "weights", "PSNR", "baseline", "its weights", "its PSNR", "gain", "better on", "holds"],
         (
             [
-                _PROTOCOLS[m.optimiser],
+                OPTIMISERS[m.optimiser],
                 str(m.weights),
                 f"{m.psnr:.2f}",
                 METHODS[m.baseline].title,
@@ -86,7 +81,7 @@ def _factors(measurements: Sequence[Measurement], dataset: str, optimiser: str) 
     items = ", ".join(f"{factor:.2f} at {weights}" for weights, factor in sorted(factors.items()))
     return (
         "Weights of Dense-Narrow for the PSNR of Meta-SparseINR, as a multiple of its surviving weights "
-        f"({_PROTOCOLS[optimiser]}): {items}."
+        f"({OPTIMISERS[optimiser]}): {items}."
     )
 
 

@@ -17,7 +17,7 @@ LAYERS = "layers.csv"
 
 def write_tables(measurements: Sequence[Measurement], out: Path) -> None:
     """Write results.csv, curves.csv (PSNR after every step of Adam) and layers.csv (survivors per layer)."""
-    _write(
+    write_csv(
         out / RESULTS,
         "dataset method weights biases steps optimiser psnr_mean psnr_std images seconds",
         (
@@ -37,7 +37,7 @@ def write_tables(measurements: Sequence[Measurement], out: Path) -> None:
         ),
     )
     adam = [m for m in measurements if m.optimiser == "adam"]
-    _write(
+    write_csv(
         out / CURVES,
         "dataset method weights step psnr_mean",
         (
@@ -46,7 +46,7 @@ def write_tables(measurements: Sequence[Measurement], out: Path) -> None:
             for step, value in enumerate(m.mean)
         ),
     )
-    _write(
+    write_csv(
         out / LAYERS,
         "dataset method weights tensor survivors",
         (
@@ -57,7 +57,8 @@ def write_tables(measurements: Sequence[Measurement], out: Path) -> None:
     )
 
 
-def _write(path: Path, columns: str, rows: Iterable[Sequence[object]]) -> None:
+def write_csv(path: Path, columns: str, rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV file in one step; names of columns are separated by spaces."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns.split())
