@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -136,6 +137,14 @@ def parse_codec(spec: str) -> Codec:
     if options:
         raise InputError(f"codec {spec!r}: only inrcodec takes options")
     return _PILLOW[name]()
+
+
+@cache
+def warm_codec(spec: str) -> Codec:
+    """The codec after one small round trip, so that nobody measures imports and the loading of a codebook."""
+    codec = parse_codec(spec)
+    codec.decode(codec.encode(np.zeros((64, 64, 3), dtype=np.uint8), codec.settings[0]))
+    return codec
 
 
 def _inr_option(spec: str, option: str) -> tuple[str, Any]:

@@ -53,7 +53,7 @@ def find_images(paths: Sequence[Path]) -> list[Source]:
 
 
 def load_rgb(path: Path) -> Pixels:
-    """Open an image as uint8 (H, W, 3) RGB; gray is repeated, transparency is laid over white.
+    """Open an image as uint8 (H, W, 3) RGB; grey is repeated, transparency is laid over white.
 
     Raises:
         InputError: the file cannot be read, or is no 8-bit image.

@@ -2,12 +2,10 @@
 
 import time
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from inrcodec.bench.codecs import Codec, parse_codec
+from inrcodec.bench.codecs import parse_codec, warm_codec
 from inrcodec.bench.images import load_rgb
 from inrcodec.bench.points import Key, Point, point_file, setting_text
 from inrcodec.metrics import Pixels, ms_ssim, psnr, ssim
@@ -51,7 +49,7 @@ def measure(task: Task) -> Point:
         InputError: the image cannot be read.
         Exception: whatever the codec raises.
     """
-    codec = _warm_codec(task.codec)
+    codec = warm_codec(task.codec)
     original = _load(task.path)
     height, width, _ = original.shape
 
@@ -83,14 +81,6 @@ def measure(task: Task) -> Point:
         encode_s=encode_s,
         decode_s=decode_s,
     )
-
-
-@cache
-def _warm_codec(spec: str) -> Codec:
-    """The codec after one small round trip, so that imports and codebook loading are not timed."""
-    codec = parse_codec(spec)
-    codec.decode(codec.encode(np.zeros((64, 64, 3), dtype=np.uint8), codec.settings[0]))
-    return codec
 
 
 @lru_cache(maxsize=2)

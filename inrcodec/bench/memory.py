@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from inrcodec.bench.codecs import parse_codec
+from inrcodec.bench.codecs import warm_codec
 from inrcodec.bench.images import load_rgb
 from inrcodec.errors import EncodeError
 from inrcodec.runtime.threads import ONE_THREAD
@@ -91,9 +91,7 @@ def _peak_mib() -> float:
 
 
 def _child(direction: str, codec_name: str, setting: str, path: str) -> None:
-    codec = parse_codec(codec_name)
-    tiny = np.zeros((64, 64, 3), dtype=np.uint8)
-    codec.decode(codec.encode(tiny, float(setting)))
+    codec = warm_codec(codec_name)
     if direction == "encode":
         pixels = np.load(path)
         idle = _peak_mib()

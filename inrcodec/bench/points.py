@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from inrcodec.errors import InputError
+from inrcodec.runtime.atomic_files import atomic_write
 
 # image name, codec name, setting as text: what makes two points the same point.
 Key = tuple[str, str, str]
@@ -102,9 +103,8 @@ def read_points(path: Path) -> list[Point]:
 
 def write_points(path: Path, points: Iterable[Point]) -> None:
     """Write results.csv in one step, so that an interruption leaves the old or the new file."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(header() + "".join(map(format_point, points)), encoding="utf-8")
-    partial.replace(path)
+    text = header() + "".join(map(format_point, points))
+    atomic_write(path, text.encode("utf-8"), overwrite=True)
 
 
 def _cell(value: object) -> str:

@@ -11,19 +11,17 @@ import numpy as np
 from PIL import Image
 
 import inrcodec
+from inrcodec.bench.images import find_images, load_rgb
 from inrcodec.metrics import psnr
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def main(folder: str) -> None:
     """Measures and prints."""
     gains = []
-    for path in sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in _SUFFIXES):
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-        half = image.width // 2, image.height // 2
-        original = np.asarray(image)[: 2 * half[1], : 2 * half[0]]
+    for source in find_images([Path(folder)]):
+        pixels = load_rgb(source.path)
+        half = pixels.shape[1] // 2, pixels.shape[0] // 2
+        original = pixels[: 2 * half[1], : 2 * half[0]]
         small = Image.fromarray(original).resize(half, Image.Resampling.LANCZOS)
         file = inrcodec.encode(small)
         rendered = psnr(original, inrcodec.decode(file, scale=2))
@@ -32,7 +30,7 @@ def main(folder: str) -> None:
         )
         bicubic = psnr(original, np.asarray(enlarged))
         gains.append((rendered, bicubic))
-        print(f"{path.name:24} scale 2 {rendered:.2f} dB  bicubic {bicubic:.2f} dB")
+        print(f"{source.name:24} scale 2 {rendered:.2f} dB  bicubic {bicubic:.2f} dB")
     rendered, bicubic = np.mean(gains, axis=0)
     print(f"{'mean':24} scale 2 {rendered:.2f} dB  bicubic {bicubic:.2f} dB")
 
