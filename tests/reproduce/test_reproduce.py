@@ -27,6 +27,7 @@ from inrcodec.reproduce.evaluation import (
     save_measurement,
 )
 from inrcodec.reproduce.methods import (
+    METHODS,
     Candidate,
     candidates,
     iterative,
@@ -36,6 +37,7 @@ from inrcodec.reproduce.methods import (
 from inrcodec.reproduce.presets import PAPER, PRESETS, SMALL, Preset
 from inrcodec.reproduce.rates import jpeg_scan_bytes, load_rates
 from inrcodec.reproduce.run import Request, run_reproduction
+from inrcodec.reproduce.summary import write_summary
 from inrcodec.reproduce.training import Networks
 from inrcodec.training.siren import Siren
 from inrcodec.training.worker import single_worker
@@ -74,6 +76,11 @@ def _networks(folder: Path, out: Path, preset: Preset = TINY) -> Networks:
     worker = single_worker("cpu")
     training, testing = load_split(folder, preset.options("imagenette"), worker.device)
     return Networks("imagenette", preset, training, testing, out, worker, False, 0)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _measurement(method: str, weights: int, psnr: float, dataset: str = "sdf") -> Measurement:
@@ -186,6 +193,22 @@ def test_margins_take_an_opponent_with_at_least_as_many_weights() -> None:
     assert found[0].wins == 1
 
 
+def test_summary_says_whether_the_claims_hold(tmp_path: Path) -> None:
+    rows = [
+        _measurement("meta-sparseinr", 1000, 30),
+        _measurement("meta-sparseinr", 100, 25),
+        _measurement("dense-narrow", 120, 24),
+        _measurement("dense-narrow", 900, 31),
+        _measurement("random-pruning", 100, 25.5),
+    ]
+    write_summary(rows, tmp_path)
+    summary = (tmp_path / "summary.md").read_text()
+    assert "no more than 100 weights (10 %)" in summary
+    assert "| Adam | 100 | 25.00 | Dense-Narrow | 120 | 24.00 | +1.00 | 100% | yes |" in summary
+    assert "| Adam | 100 | 25.00 | Random Pruning | 100 | 25.50 | -0.50 | 0% | no |" in summary
+    assert summary.count("| Adam |") == 2
+
+
 def test_factor_is_interpolated_in_the_logarithm_of_weights() -> None:
     rows = [
         _measurement("meta-sparseinr", 100, 25),
@@ -248,13 +271,13 @@ def test_run_resumes_and_writes_every_result(folder: Path, tmp_path: Path) -> No
     assert path.stat().st_mtime_ns == before
     assert {m.method for m in measurements} == set(parse_methods("all"))
     assert len(first) == 2 * (TINY.rounds + 1)
-    with (out / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(out / "results.csv")
     assert len(rows) == len(measurements)
     assert {row["optimiser"] for row in rows} == {"adam", "sgd"}
     for name in ("psnr_weights.png", "psnr_steps.png", "rates.png", "reconstructions-imagenette.png"):
         with Image.open(out / name) as figure:
             assert min(figure.size) > 100
+            assert np.asarray(figure).std() > 0
     rates = load_rates(out / "rates.csv")
     assert {"jpeg", "jpeg without headers"} < {rate.coder for rate in rates}
     for rate in rates:
@@ -262,7 +285,14 @@ def test_run_resumes_and_writes_every_result(folder: Path, tmp_path: Path) -> No
         bpp = 8 * np.mean([path.stat().st_size for path in files]) / 64
         assert rate.bpp == pytest.approx(bpp, rel=1e-3) or (rate.bpp < bpp and "without" in rate.coder)
     summary = (out / "summary.md").read_text()
-    assert "Meta-SparseINR" in summary
+    adam = {(m.method, m.weights): m.mean[-1] for m in measurements if m.optimiser == "adam"}
+    assert f"PSNR in dB after {TINY.adam_steps} steps of Adam, by surviving weights:" in summary
+    heads = ["weights", *(METHODS[name].title for name in parse_methods("all"))]
+    for weights in {weights for _, weights in adam}:
+        cells = [adam.get((name, weights)) for name in METHODS]
+        row = [str(weights), *("" if cell is None else f"{cell:.2f}" for cell in cells)]
+        assert f"| {' | '.join(row)} |" in summary
+    assert f"| {' | '.join(heads)} |" in summary
     with pytest.raises(InputError, match="preset"):
         run_reproduction(replace(everything, preset=replace(TINY, adam_lr=0.5)))
 
@@ -273,4 +303,45 @@ def test_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     arguments = ["--data", str(folder), "--dataset", "sdf", "--methods", "scratch", "--out", str(out)]
     result = CliRunner().invoke(reproduce, [*arguments, "--device", "cpu"])
     assert result.exit_code == 0, result.output
-    assert str(out / "summary.md") in result.output
+    assert result.stdout == f"{out / 'summary.md'}\n"
+    assert result.stderr.count("2-D SDF, Scratch, ") == 6
+
+    names = [f"scratch-{index:02d}-{optimiser}" for index in range(3) for optimiser in ("adam", "sgd")]
+    files = sorted((out / "sdf" / "measurements").iterdir())
+    assert [path.stem for path in files] == names
+    weights = [int(TINY.layout(width).select("weight").sum()) for width in (None, *TINY.narrow_widths)]
+    expected = {}
+    for path in files:
+        measured, context = load_measurement(path)
+        assert context["preset"]["name"] == "tiny"
+        assert (measured.dataset, measured.method) == ("sdf", "scratch")
+        assert measured.weights == weights[measured.index]
+        assert measured.psnr.shape == (measured.steps + 1, 3)
+        expected[str(measured.weights), measured.optimiser] = measured
+
+    rows = _rows(out / "results.csv")
+    assert {(row["weights"], row["optimiser"]) for row in rows} == set(expected)
+    for row in rows:
+        measured = expected[row["weights"], row["optimiser"]]
+        assert (row["dataset"], row["method"], row["images"]) == ("sdf", "scratch", "3")
+        assert float(row["psnr_mean"]) == pytest.approx(measured.mean[-1], abs=1e-3)
+        assert float(row["psnr_std"]) == pytest.approx(measured.deviation, abs=1e-3)
+    curves = _rows(out / "curves.csv")
+    assert [row["step"] for row in curves] == [str(step) for step in range(TINY.adam_steps + 1)] * 3
+    for row in curves:
+        mean = expected[row["weights"], "adam"].mean
+        assert float(row["psnr_mean"]) == pytest.approx(mean[int(row["step"])], abs=1e-3)
+    layers = _rows(out / "layers.csv")
+    for count in weights:
+        own = [row for row in layers if row["weights"] == str(count) and row["tensor"].endswith("weight")]
+        assert sum(float(row["survivors"]) for row in own) == count
+    assert load_rates(out / "rates.csv") == []
+    summary = (out / "summary.md").read_text()
+    assert "## 2-D SDF" in summary
+    for count in weights:
+        assert f"| {count} | {expected[str(count), 'adam'].mean[-1]:.2f} |" in summary
+        assert f"| {count} | {expected[str(count), 'sgd'].mean[-1]:.2f} |" in summary
+    for name in ("psnr_weights.png", "psnr_steps.png", "reconstructions-sdf.png"):
+        with Image.open(out / name) as figure:
+            assert np.asarray(figure).std() > 0
+    assert not (out / "rates.png").exists()
