@@ -63,8 +63,13 @@ class LazyGroup(click.Group):
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from inrcodec.container import VERSION
+        from inrcodec.kernels import select
 
-        click.echo(f"inrcodec {__version__} (bitstream version {VERSION})")
+        try:
+            kernels = select().name
+        except InrCodecError as exc:
+            ctx.exit(report_error(exc))
+        click.echo(f"inrcodec {__version__} (bitstream version {VERSION}, {kernels} kernels)")
         ctx.exit()
 
 
@@ -79,7 +84,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the versions of the package and of the bitstream it writes.",
+    help="Print the versions of the package and of the bitstream it writes, and the kernels in use.",
 )
 def cli() -> None:
     """A neural image codec: photos become small .sinr files that decode at any resolution.

@@ -12,13 +12,20 @@ from inrcodec.runtime.threads import cores
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 force_option: _Decorator = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
-device_option: _Decorator = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to compute; auto takes a GPU where there is one.",
-)
+
+
+def _device_option(auto: str) -> _Decorator:
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help=f"Where to compute; auto is {auto}.",
+    )
+
+
+device_option = _device_option("the CPU, the faster one for a picture")
+training_device_option = _device_option("a GPU where there is one")
 codebook_option: _Decorator = click.option(
     "--codebook", metavar="NAME|PATH", help="Codebook, if not the default one (see codebooks)."
 )

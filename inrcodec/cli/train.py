@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from inrcodec.cli.options import device_option
+from inrcodec.cli.options import training_device_option
 
 
 @click.command()
@@ -17,7 +17,7 @@ from inrcodec.cli.options import device_option
     help="Folder for checkpoints, log and result.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
-@device_option
+@training_device_option
 def train(data: Path, recipe: str, out: Path, resume: bool, device: str) -> None:
     """Meta-train a network on photos (needs torch)."""
     from inrcodec.training.run import train as run_training

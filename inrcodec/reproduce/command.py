@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from inrcodec.cli.options import device_option
+from inrcodec.cli.options import training_device_option
 from inrcodec.errors import EncodeError
 
 
@@ -42,7 +42,7 @@ from inrcodec.errors import EncodeError
     help="Folder for networks, tables and figures; data sets may share one.",
 )
 @click.option("--resume", is_flag=True, help="Go on with what OUT holds of this data set.")
-@device_option
+@training_device_option
 def reproduce(
     data: Path, dataset: str, preset: str, methods: str, out: Path, resume: bool, device: str
 ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from PIL import Image, ImageCms
 from synthetic import tile_symbols, write_payload
 
 import inrcodec
+import inrcodec.cli.encode as encode_module
 from inrcodec import codec
 from inrcodec.cli.main import cli
-from inrcodec.container import Container, pack, tile_grid
+from inrcodec.container import VERSION, Container, pack, tile_grid
 from inrcodec.decisions.quantizer import DEFAULT_QUALITY
 from inrcodec.encoding.tile import DEFAULT_PASSES
+from inrcodec.kernels import NAMES, VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture
 from inrcodec.pictures.picture import Picture
@@ -77,8 +80,20 @@ def test_help_names_commands_and_exit_codes():
         assert run(command, "--help").exit_code == 0
 
 
-def test_version_names_both_versions():
-    assert run("--version").stdout.startswith(f"inrcodec {inrcodec.__version__} (bitstream version ")
+@pytest.mark.parametrize("name", NAMES)
+def test_version_names_both_versions_and_the_kernels(monkeypatch, name):
+    monkeypatch.setenv(VARIABLE, name)
+    expected = f"inrcodec {inrcodec.__version__} (bitstream version {VERSION}, {name} kernels)\n"
+    assert run("--version").stdout == expected
+    assert run("codebooks").stdout.endswith(f"kernels: {name}\n")
+
+
+@pytest.mark.parametrize("command", ["--version", "codebooks"])
+def test_kernels_that_are_not_there_are_named(monkeypatch, command):
+    monkeypatch.setenv(VARIABLE, "abacus")
+    result = run(command)
+    assert result.exit_code == 1
+    assert "no kernels named 'abacus'" in result.stderr
 
 
 def modules_after(*arguments):
@@ -402,6 +417,19 @@ def test_max_pixels(sinr, tmp_path, arguments):
     assert_fails(run("decode", sinr, "--max-pixels", "960", "-o", target, *arguments), 3, "pixels")
     assert not target.exists()
     assert run("decode", sinr, "--max-pixels", "960", "-o", target).exit_code == 0
+
+
+def test_the_seconds_are_all_seconds(photo, monkeypatch):
+    """Those of measuring, too."""
+    seconds = [100.0]
+
+    def measured(*_):
+        seconds[0] += 42
+        return 30.0
+
+    monkeypatch.setattr(encode_module, "time", SimpleNamespace(perf_counter=lambda: seconds[0]))
+    monkeypatch.setattr(encode_module, "_decoded_psnr", measured)
+    assert json.loads(run("encode", photo, "--json").stdout)["seconds"] == 42
 
 
 def test_max_pixels_lets_a_region_of_a_huge_picture_pass(synthetic_path, synthetic_codebook, tmp_path):
