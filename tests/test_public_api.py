@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -97,4 +98,5 @@ def test_import_is_lazy():
 def test_typed_and_versioned():
     assert (Path(inrcodec.__file__).parent / "py.typed").exists()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == inrcodec.__version__
+    assert project["dynamic"] == ["version"]
+    assert metadata.version("inrcodec") == inrcodec.__version__
