@@ -33,7 +33,7 @@ def slopes(centred: FloatArray, step: int) -> FloatArray:
         (N, C, 2) integers in units of 2**-SLOPE_BITS, for low and high harmonics; 0 for luma itself.
     """
     low = _regression(centred, step // 4)
-    differences = np.diff(centred, axis=-1)[..., inner_differences(centred.shape[-1])]
+    differences = np.diff(centred, axis=-1)[..., _inner_differences(centred.shape[-1])]
     high = _regression(differences, step // 8)
     # The smaller of two that agree in sign.
     high = np.maximum(0, np.minimum(low, high)) + np.minimum(0, np.maximum(low, high))
@@ -42,7 +42,7 @@ def slopes(centred: FloatArray, step: int) -> FloatArray:
 
 def per_harmonic(slope: FloatArray, count: int) -> FloatArray:
     """Slopes (..., 2) spread over size * size harmonics, high where either frequency is at least size / 2."""
-    result: FloatArray = slope[..., bands(count)]
+    result: FloatArray = slope[..., _bands(count)]
     return result
 
 
@@ -72,7 +72,7 @@ def _regression(values: FloatArray, noise: int) -> FloatArray:
 
 
 @lru_cache(maxsize=8)
-def inner_differences(count: int) -> npt.NDArray[np.int64]:
+def _inner_differences(count: int) -> npt.NDArray[np.int64]:
     """Which differences of consecutive boundary samples stay inside one of its four rows and columns."""
     size = (count - 4) // 6
     seams = (2 * size + 1, 4 * size + 3, 5 * size + 3)
@@ -80,7 +80,7 @@ def inner_differences(count: int) -> npt.NDArray[np.int64]:
 
 
 @lru_cache(maxsize=8)
-def bands(count: int) -> npt.NDArray[np.int64]:
+def _bands(count: int) -> npt.NDArray[np.int64]:
     """Of size * size harmonics, which of two slopes serves each: (count,), 0 low and 1 high."""
     size = round(count**0.5)
     k, m = np.divmod(np.arange(count), size)

@@ -38,7 +38,7 @@ def cosine_features(size: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def axis_features(size: int) -> FloatArray:
-    """Integer features of one axis for its three phases, like `cosine_features`: (3, harmonic, sample).
+    """Integer features of one axis per transform type, like `cosine_features`: (3, harmonic, sample).
 
     Cosines; sines that rise from the first border, sin(pi (2k + 1) (i + 1) / (2 size + 1)), for what a
     prediction from that side leaves (the discrete sine transform of type VII; Han, Saxena, Melkote and Rose,

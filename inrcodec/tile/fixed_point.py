@@ -10,7 +10,7 @@ SAMPLE_MAX = 8191
 """Bound of a plane sample (real ones stay below 3600): keeps every later sum exact, whatever a file says."""
 
 WEIGHT_MAX = 2**18
-"""Bound of a predicted weight and of a coded difference."""
+"""Bound of a predicted weight and of a residual."""
 
 _STEP_LOG: npt.NDArray[np.float32] = np.rint(4 * np.log2(1 + np.arange(1 << 14))).astype(np.float32)
 
