@@ -1,5 +1,6 @@
 """Distortion measures on uint8 RGB pictures."""
 
+import io
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ _C2 = (0.03 * 255.0) ** 2
 
 # The 11-sample window has to fit into the coarsest of the five scales.
 MS_SSIM_MIN_SIDE = (2 * _WINDOW_RADIUS + 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
+SSIMULACRA2_MIN_SIDE = 8
 
 
 def psnr(reference: Pixels, test: Pixels) -> float:
@@ -88,6 +90,33 @@ def ms_ssim(reference: Pixels, test: Pixels) -> float | None:
         for c in range(reference.shape[2])
     ]
     return float(np.mean(per_channel))
+
+
+def ssimulacra2(reference: Pixels, test: Pixels) -> float | None:
+    """SSIMULACRA 2 (Sneyers 2022): 100 for equal pictures, 90 visually lossless, below 0 very poor.
+
+    Args:
+        reference: uint8 (H, W, 3), sRGB.
+        test: uint8 (H, W, 3).
+
+    Returns:
+        A value up to 100, or None when a side is shorter than 8 pixels.
+    """
+    _check_pair(reference, test)
+    if min(reference.shape[:2]) < SSIMULACRA2_MIN_SIDE:
+        return None
+    from ssimulacra2 import compute_ssimulacra2  # an extra
+
+    return float(compute_ssimulacra2(_file_of(reference), _file_of(test)))
+
+
+def _file_of(pixels: Pixels) -> io.BytesIO:
+    """An image file of the pixels."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PPM")
+    return file
 
 
 def _check_pair(reference: Pixels, test: Pixels) -> None:

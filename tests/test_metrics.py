@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from ssimulacra2 import compute_ssimulacra2
 
-from inrcodec.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr, ssim
+from inrcodec.metrics import MS_SSIM_MIN_SIDE, SSIMULACRA2_MIN_SIDE, ms_ssim, psnr, ssim, ssimulacra2
 
 
 def wavy(height: int, width: int) -> np.ndarray:
@@ -94,7 +96,32 @@ def test_ms_ssim_needs_room_for_five_scales() -> None:
     assert ms_ssim(a[:-1], a[:-1]) is None
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_ssimulacra2_falls_with_what_the_eye_sees() -> None:
+    a = wavy(96, 120)
+    assert ssimulacra2(a, a) == pytest.approx(100)
+    found = [ssimulacra2(a, noisy(a, amplitude)) for amplitude in (2, 8, 30)]
+    assert all(value is not None for value in found)
+    assert 100 > found[0] > found[1] > found[2]
+    assert found[0] > 80
+    assert found[2] < 30
+
+
+def test_ssimulacra2_agrees_with_the_tool_on_files(tmp_path) -> None:
+    """Pixels reach it unchanged: by way of lossless files it says the same."""
+    a = wavy(64, 80)
+    b = noisy(a, 12)
+    for name, pixels in (("a", a), ("b", b)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    assert ssimulacra2(a, b) == compute_ssimulacra2(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_ssimulacra2_needs_eight_pixels() -> None:
+    a = wavy(SSIMULACRA2_MIN_SIDE, SSIMULACRA2_MIN_SIDE)
+    assert ssimulacra2(a, a) == pytest.approx(100)
+    assert ssimulacra2(a[1:], a[1:]) is None
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim, ssimulacra2])
 def test_pictures_must_match(metric) -> None:
     a = wavy(200, 200)
     with pytest.raises(ValueError, match="shapes differ"):

@@ -25,10 +25,10 @@ class Delta:
     """A Bjontegaard delta, or the reason why there is none.
 
     Attributes:
-        value: per cent for a rate delta (negative: the test codec needs fewer bits), dB for a PSNR delta
-            (positive: the test codec is better); None when it cannot be given.
+        value: per cent for a rate delta (negative: the test codec needs fewer bits), the unit of quality for
+            a quality delta (positive: the test codec is better); None when it cannot be given.
         overlap: share, 0 to 1, of the shorter curve's range that the other one covers.
-        low: lower end of the shared interval: dB for a rate delta, bits per pixel for a PSNR delta.
+        low: lower end of the shared interval: quality for a rate delta, bits per pixel for a quality delta.
         high: upper end, likewise.
         reason: why `value` is None, else empty.
     """
@@ -42,58 +42,64 @@ class Delta:
 
 def bd_rate(
     anchor_rate: Sequence[float],
-    anchor_psnr: Sequence[float],
+    anchor_quality: Sequence[float],
     test_rate: Sequence[float],
-    test_psnr: Sequence[float],
+    test_quality: Sequence[float],
     *,
+    axis: str = "PSNR",
     min_overlap: float = MIN_OVERLAP,
 ) -> Delta:
-    """Mean rate difference of the test curve against the anchor at equal PSNR, in per cent.
+    """Mean rate difference of the test curve against the anchor at equal quality, in per cent.
 
     Args:
         anchor_rate: rates of the anchor (> 0, any unit), in any order.
-        anchor_psnr: PSNR in dB of the same points.
+        anchor_quality: quality of the same points, in dB or any measure of which more is better.
         test_rate: rates of the test codec in the same unit.
-        test_psnr: PSNR in dB.
-        min_overlap: refuse below this overlap of the two PSNR ranges.
+        test_quality: quality in the same measure.
+        axis: its name, for the reason why there is no number.
+        min_overlap: refuse below this overlap of the two ranges of quality.
     """
-    anchor = _by_psnr(anchor_rate, anchor_psnr)
-    test = _by_psnr(test_rate, test_psnr)
-    delta = _mean_gap(anchor, test, min_overlap, "PSNR")
+    anchor = _by_quality(anchor_rate, anchor_quality)
+    test = _by_quality(test_rate, test_quality)
+    delta = _mean_gap(anchor, test, min_overlap, axis)
     if delta.value is None:
         return delta
     return Delta((10.0**delta.value - 1.0) * 100.0, delta.overlap, delta.low, delta.high)
 
 
-def bd_psnr(
+def bd_quality(
     anchor_rate: Sequence[float],
-    anchor_psnr: Sequence[float],
+    anchor_quality: Sequence[float],
     test_rate: Sequence[float],
-    test_psnr: Sequence[float],
+    test_quality: Sequence[float],
     *,
     min_overlap: float = MIN_OVERLAP,
 ) -> Delta:
-    """Mean PSNR difference of the test curve against the anchor at equal rate, in dB; see `bd_rate`."""
-    anchor = _swap(_by_psnr(anchor_rate, anchor_psnr))
-    test = _swap(_by_psnr(test_rate, test_psnr))
+    """Mean difference in quality of the test curve against the anchor at equal rate; see `bd_rate`.
+
+    For PSNR it is known as BD-PSNR.
+    """
+    anchor = _swap(_by_quality(anchor_rate, anchor_quality))
+    test = _swap(_by_quality(test_rate, test_quality))
     delta = _mean_gap(anchor, test, min_overlap, "rate")
     return Delta(delta.value, delta.overlap, 10.0**delta.low, 10.0**delta.high, delta.reason)
 
 
-def _by_psnr(rate: Sequence[float], psnr: Sequence[float]) -> tuple[_Floats, _Floats]:
-    """The points worth having, as (PSNR, log10 rate), both strictly increasing.
+def _by_quality(rate: Sequence[float], quality: Sequence[float]) -> tuple[_Floats, _Floats]:
+    """The points worth having, as (quality, log10 rate), both strictly increasing.
 
-    A point is dropped when another one has at least its PSNR for at most its rate (nobody would use it, and
-    a curve that turns back has no inverse), or when its PSNR is infinite (lossless is on no such curve).
+    A point is dropped when another one has at least its quality for at most its rate (nobody would use it,
+    and a curve that turns back has no inverse), or when its quality is infinite (lossless is on no such
+    curve).
     """
-    if len(rate) != len(psnr):
-        raise ValueError(f"{len(rate)} rates but {len(psnr)} PSNR values")
+    if len(rate) != len(quality):
+        raise ValueError(f"{len(rate)} rates but {len(quality)} values of quality")
     kept: list[tuple[float, float]] = []
-    for r, p in sorted(zip(rate, psnr, strict=True), key=lambda point: (point[0], -point[1])):
+    for r, q in sorted(zip(rate, quality, strict=True), key=lambda point: (point[0], -point[1])):
         if not r > 0:
             raise ValueError(f"rate {r} is not positive")
-        if math.isfinite(p) and (not kept or p > kept[-1][0]):
-            kept.append((p, math.log10(r)))
+        if math.isfinite(q) and (not kept or q > kept[-1][0]):
+            kept.append((q, math.log10(r)))
     # The cheapest of equal rates comes first above, so rates are strictly increasing as well.
     points = np.array(kept, dtype=np.float64).reshape(-1, 2)
     return points[:, 0], points[:, 1]

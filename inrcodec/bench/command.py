@@ -8,7 +8,7 @@ import click
 
 from inrcodec.cli.options import jobs_option
 
-DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
+DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,avif-psnr,jpeg2000"
 
 
 @click.command(short_help="Compare codecs by rate and distortion.")
@@ -24,8 +24,9 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,jpeg2000"
     default=DEFAULT_CODECS,
     show_default=True,
     metavar="LIST",
-    help="Comma-separated; the first one is the subject. Also jxl and heic, and inrcodec with options, as in "
-    "inrcodec:steps=0:entropy=zstd (steps, entropy, codebook, device).",
+    help="Comma-separated; the first one is the subject. avif is tuned for the eye, avif-psnr for PSNR "
+    "(4:4:4). Also jxl and heic, and inrcodec with options, as in inrcodec:steps=0:entropy=zstd (steps, "
+    "entropy, codebook, device).",
 )
 @click.option(
     "--qualities",
@@ -50,10 +51,11 @@ def bench(
     resume: bool,
     anchors: str | None,
 ) -> None:
-    """Compare codecs by PSNR against bits per pixel on IMAGES (files or directories).
+    """Compare codecs by quality against bits per pixel on IMAGES (files or directories).
 
-    Writes results.csv, summary.json, report.html, report.md, rd.png and rd.svg into OUT, and every encoded
-    file below OUT/files. The exit status is 1 when images could not be read or points could not be measured.
+    Quality is PSNR, MS-SSIM and SSIMULACRA 2. Writes results.csv, summary.json, report.html, report.md and
+    plots (rd-psnr.png, .svg, ...) into OUT, and every encoded file below OUT/files. The exit status is 1 when
+    images could not be read or points could not be measured.
     """
     from inrcodec.bench.workflow import Request, run_bench
 

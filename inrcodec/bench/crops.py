@@ -77,7 +77,7 @@ def choose_images(summary: Summary) -> list[tuple[str, str]]:
     With one codec, or without any rate difference, the image with the lowest PSNR.
     """
     first = summary.codecs[0]
-    against = [c for c in summary.comparisons if c.test == first.name]
+    against = summary.against(first.name)
     means: dict[str, float] = {}
     for image in summary.images:
         known = [rate for c in against if (rate := c.per_image.get(image)) is not None]

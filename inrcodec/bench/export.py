@@ -25,13 +25,14 @@ def summary_dict(report: Report) -> object:
 
 def _codec(report: Report, codec: CodecSummary) -> dict[str, object]:
     summary = report.summary
-    against = {}
-    for comparison in summary.comparisons:
-        if comparison.test == codec.name:
+    against: dict[str, dict[str, object]] = {}
+    for quality in summary.qualities:
+        for comparison in summary.against(codec.name, quality):
             entry = asdict(comparison)
-            del entry["test"], entry["anchor"]
-            against[comparison.anchor] = entry
+            del entry["test"], entry["anchor"], entry["quality"]
+            against.setdefault(quality.name, {})[comparison.anchor] = entry
     return {
+        "tune": codec.tune,
         "version": report.versions[codec.name],
         "mean_curve": [asdict(point) for point in codec.curve],
         "bd_rate_against": against,

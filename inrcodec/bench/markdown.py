@@ -15,7 +15,7 @@ def render_markdown(report: Report) -> str:
         "\n".join(f"- {name}: {value}" for name, value in facts.items()),
     ]
     for table in (
-        tables.matrix(summary),
+        *(tables.matrix(summary, quality) for quality in summary.qualities),
         tables.details(summary),
         tables.published(summary),
         tables.cost(summary, report.memory),

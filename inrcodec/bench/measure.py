@@ -8,7 +8,7 @@ from pathlib import Path
 from inrcodec.bench.codecs import parse_codec, warm_codec
 from inrcodec.bench.images import load_rgb
 from inrcodec.bench.points import Key, Point, point_file, setting_text
-from inrcodec.metrics import Pixels, ms_ssim, psnr, ssim
+from inrcodec.metrics import Pixels, ms_ssim, psnr, ssim, ssimulacra2
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Task:
         codec: codec specification, parsed again in the worker because codecs hold functions.
         setting: what the codec is asked for.
         out: report directory; the encoded file is kept below it.
-        structure: whether SSIM and MS-SSIM are wanted; they take longer than most codecs do.
+        structure: whether SSIM, MS-SSIM and SSIMULACRA 2 are wanted; they take longer than most codecs do.
     """
 
     image: str
@@ -70,6 +70,7 @@ def measure(task: Task) -> Point:
     return Point(
         image=task.image,
         codec=task.codec,
+        tune=codec.tune,
         setting=setting_text(task.setting),
         width=width,
         height=height,
@@ -78,6 +79,7 @@ def measure(task: Task) -> Point:
         psnr=psnr(original, decoded),
         ssim=ssim(original, decoded) if task.structure else None,
         ms_ssim=ms_ssim(original, decoded) if task.structure else None,
+        ssimulacra2=ssimulacra2(original, decoded) if task.structure else None,
         encode_s=encode_s,
         decode_s=decode_s,
     )

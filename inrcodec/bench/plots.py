@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from inrcodec.bench.anchors import Anchor
 from inrcodec.bench.points import Point
-from inrcodec.bench.summary import MeanPoint, Summary, curve_of
+from inrcodec.bench.quality import PSNR, Quality
+from inrcodec.bench.summary import MeanPoint, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ class Series:
     Attributes:
         label: its name.
         rates: bits per pixel, ascending.
-        quality: PSNR in dB, finite.
+        quality: of the same points, finite.
         index: number of its colour and marker, or None for a published curve, drawn thin and grey.
         tips: text shown when the pointer rests on a point of the page's plot; one for each point.
     """
@@ -82,36 +83,44 @@ class Frame:
 
 
 def write_plots(summary: Summary, anchors: Sequence[Anchor], out: Path) -> list[Path]:
-    """Write rd.png and rd.svg: mean PSNR against mean rate, published curves thin and grey behind.
+    """Write rd-<quality>.png and .svg: mean quality against mean rate, published curves thin and grey behind.
 
-    Without a single finite mean point there is nothing to draw and nothing is written.
+    Of a measure without a single finite mean point there is nothing to draw and nothing is written.
     """
     frame = Frame(576, 360, font=9, x_title=f"bits per pixel, mean over {summary.extent}", legend=True)
-    figure = draw(mean_series(summary, anchors), frame)
-    if figure is None:
-        return []
-    paths = [out / "rd.png", out / "rd.svg"]
-    figure.savefig(paths[0], dpi=160)
-    figure.savefig(paths[1], metadata={"Date": None})
+    paths = []
+    for quality in summary.qualities:
+        figure = draw(mean_series(summary, anchors, quality), frame, quality)
+        if figure is not None:
+            names = [out / f"rd-{quality.name}{suffix}" for suffix in (".png", ".svg")]
+            figure.savefig(names[0], dpi=160)
+            figure.savefig(names[1], metadata={"Date": None})
+            paths += names
     return paths
 
 
-def mean_series(summary: Summary, anchors: Sequence[Anchor]) -> list[Series]:
-    """Published curves and the mean curves of all codecs."""
-    published = [Series(a.label, a.bpp, a.psnr, None) for a in anchors]
-    return published + [measured_series(c.name, i, c.curve) for i, c in enumerate(summary.codecs)]
+def mean_series(summary: Summary, anchors: Sequence[Anchor], quality: Quality) -> list[Series]:
+    """Published curves, which are of PSNR only, and the mean curves of all codecs."""
+    published = [Series(a.label, a.bpp, a.psnr, None) for a in anchors if quality == PSNR]
+    return published + [
+        measured_series(codec.name, codec.tune, index, codec.curve, quality)
+        for index, codec in enumerate(summary.codecs)
+    ]
 
 
-def measured_series(name: str, index: int, points: Sequence[Point | MeanPoint]) -> Series:
+def measured_series(
+    name: str, tune: str, index: int, points: Sequence[Point | MeanPoint], quality: Quality
+) -> Series:
     """The curve of a codec; lossless points are on no such curve."""
-    finite = sorted((p for p in points if math.isfinite(p.psnr)), key=lambda p: p.bpp)
-    tips = [f"{name} at {p.setting}: {p.bpp:.3f} bpp, {p.psnr:.2f} dB" for p in finite]
-    return Series(name, *curve_of(finite), index, tips)
+    found = [(p, value) for p in points if (value := quality.of(p)) is not None and math.isfinite(value)]
+    found.sort(key=lambda pair: pair[0].bpp)
+    tips = [f"{name} at {p.setting}: {p.bpp:.3f} bpp, {quality.text(value)}" for p, value in found]
+    return Series(f"{name} (tune {tune})", [p.bpp for p, _ in found], [v for _, v in found], index, tips)
 
 
-def plot_svg(series: Sequence[Series], frame: Frame, title: str) -> str:
+def plot_svg(series: Sequence[Series], frame: Frame, title: str, quality: Quality) -> str:
     """The plot as an element of the report's page."""
-    figure = draw(series, frame)
+    figure = draw(series, frame, quality)
     if figure is None:
         return '<p class="note">No points to plot.</p>'
     tips = {f"curve{s.index}": s.tips for s in series if s.index is not None}
@@ -128,15 +137,15 @@ def key_svg(index: int) -> str:
     return _page_svg(figure, "key", "", {})
 
 
-def draw(series: Sequence[Series], frame: Frame) -> "Figure | None":
+def draw(series: Sequence[Series], frame: Frame, quality: Quality) -> "Figure | None":
     """The curves; the axes span the measured ones, published ones are cut there. None without a point."""
     from matplotlib import rc_context
     from matplotlib.ticker import MaxNLocator
 
     measured = [s for s in series if s.index is not None]
     rates = [x for s in measured for x in s.rates]
-    quality = [y for s in measured for y in s.quality]
-    if not quality:
+    values = [y for s in measured for y in s.quality]
+    if not values:
         return None
     # Names of codecs may hold dollar signs.
     with rc_context({"text.parse_math": False, "font.size": frame.font}):
@@ -144,10 +153,11 @@ def draw(series: Sequence[Series], frame: Frame) -> "Figure | None":
         axes = figure.add_subplot()
         axes.patch.set_visible(False)
         axes.set_xlim(0.0, 1.03 * max(rates))
-        axes.set_ylim(min(quality) - 0.7, max(quality) + 0.7)
+        spare = max(0.03 * (max(values) - min(values)), 0.7)
+        axes.set_ylim(min(values) - spare, max(values) + spare)
         for axis, room in ((axes.xaxis, frame.width // 70), (axes.yaxis, frame.height // 50)):
             axis.set_major_locator(MaxNLocator(max(room, 4), steps=[1, 2, 2.5, 5, 10]))
-        dress(axes, frame.x_title, "PSNR (dB), RGB" if frame.x_title else "")
+        dress(axes, frame.x_title, quality.axis if frame.x_title else "")
         ends = []
         for s in series:
             x, y = np.asarray(s.rates), np.asarray(s.quality)
@@ -261,6 +271,7 @@ def _write_names(axes: "Axes", ends: Sequence[tuple[float, float, Series]], fram
 
 def _cut(label: str, room: int) -> str:
     """A label of at most `room` characters; of a codec with options, the options, which tell it apart."""
+    label = label.partition(" (tune ")[0]
     if len(label) > room:
         label = label.partition(":")[2] or label
     return label if len(label) <= room else label[: room - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -22,6 +22,7 @@ class Point:
     Attributes:
         image: name of the image, unique within a run.
         codec: the codec as the user wrote it.
+        tune: what the codec was tuned for: "psnr", or "default" where its makers decided.
         setting: what the codec was asked for (quality, or target bits per pixel).
         width: in pixels.
         height: in pixels.
@@ -30,12 +31,14 @@ class Point:
         psnr: dB over all RGB samples, inf when lossless.
         ssim: mean over R, G, B; None when the picture is too small.
         ms_ssim: likewise.
+        ssimulacra2: likewise.
         encode_s: wall seconds to encode, one thread, after a warm-up call.
         decode_s: wall seconds to decode, likewise.
     """
 
     image: str
     codec: str
+    tune: str
     setting: str
     width: int
     height: int
@@ -44,6 +47,7 @@ class Point:
     psnr: float
     ssim: float | None
     ms_ssim: float | None
+    ssimulacra2: float | None
     encode_s: float
     decode_s: float
 
@@ -116,10 +120,12 @@ def _cell(value: object) -> str:
 def _parse(line: list[str]) -> Point:
     if len(line) != len(COLUMNS):
         raise ValueError("wrong number of columns")
-    image, codec, setting, width, height, size, bpp, psnr, ssim, ms_ssim, encode_s, decode_s = line
+    image, codec, tune, setting, *numbers = line
+    width, height, size, bpp, psnr, ssim, ms_ssim, ssimulacra2, encode_s, decode_s = numbers
     return Point(
         image,
         codec,
+        tune,
         setting,
         int(width),
         int(height),
@@ -128,6 +134,7 @@ def _parse(line: list[str]) -> Point:
         float(psnr),
         float(ssim) if ssim else None,
         float(ms_ssim) if ms_ssim else None,
+        float(ssimulacra2) if ssimulacra2 else None,
         float(encode_s),
         float(decode_s),
     )

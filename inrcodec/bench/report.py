@@ -13,6 +13,7 @@ from inrcodec.bench.crops import CropRow
 from inrcodec.bench.memory import Memory
 from inrcodec.bench.plots import Frame, key_svg, mean_series, measured_series, plot_svg
 from inrcodec.bench.points import Point
+from inrcodec.bench.quality import PSNR, Quality
 from inrcodec.bench.rendering import html_cell, html_table
 from inrcodec.bench.run import Failure
 from inrcodec.bench.summary import Summary
@@ -53,23 +54,20 @@ def render(report: Report, crops: Sequence[CropRow]) -> str:
     """The page as HTML text, with side-by-side crops; it loads nothing from anywhere."""
     summary = report.summary
     template = Template(files("inrcodec.bench").joinpath("report.html").read_text(encoding="utf-8"))
-    names = [codec.name for codec in summary.codecs]
-    means = mean_series(summary, report.anchors)
     return template.substitute(
-        first=escape(names[0]),
+        first=escape(summary.codecs[0].name),
         images=summary.extent,
         problems=_problems(report),
         tiles=_headline(summary),
-        plot_wide=plot_svg(means, _WIDE, "Mean PSNR against bits per pixel"),
-        plot_narrow=plot_svg(means, _NARROW, "Mean PSNR against bits per pixel"),
-        legend=_legend(names),
+        plots="".join(_plots(report, quality) for quality in summary.qualities),
+        legend=_legend(summary),
         sources=_sources(report.anchors),
-        matrix=html_table(tables.matrix(summary), "h2"),
+        matrices="".join(html_table(tables.matrix(summary, q), "h2") for q in summary.qualities),
         details=html_table(tables.details(summary)),
         published=html_table(tables.published(summary)),
         cost=html_table(tables.cost(summary, report.memory), "h2"),
         crops="".join(_crop_row(row) for row in crops),
-        multiples=_multiples(report, names),
+        multiples=_multiples(report),
         mean_points=html_table(tables.mean_points(summary), "summary"),
         versions=_facts(report.versions),
         machine=_facts(report.machine),
@@ -80,14 +78,16 @@ def render(report: Report, crops: Sequence[CropRow]) -> str:
 def _headline(summary: Summary) -> str:
     """One tile for each codec the first one is compared with."""
     tiles = []
-    for c in summary.comparisons:
-        if c.test != summary.codecs[0].name:
-            continue
+    for c in summary.against(summary.codecs[0].name):
         cell, text = tables.rate(c), "no fair number against"
         if c.bd_rate is not None:
             cell = replace(cell, text=f"{abs(c.bd_rate):.1f} %")
             text = f"{'fewer' if c.bd_rate < 0 else 'more'} bits than"
-        wins = f"better on {c.wins} of {c.images} images" if c.images else ""
+        wins = f"at equal PSNR; better on {c.wins} of {c.images} images" if c.images else ""
+        for quality in summary.qualities[1:]:
+            other = summary.comparison(c.test, c.anchor, quality).bd_rate
+            if other is not None:
+                wins += f"<br>{other:+.1f} % by {quality.title}"
         tiles.append(
             f"<li><b>{html_cell(cell)}</b> {text} <em>{escape(c.anchor)}</em><small>{wins}</small></li>"
         )
@@ -100,8 +100,21 @@ def _facts(values: Mapping[str, str]) -> str:
     return f"<dl>{items}</dl>"
 
 
-def _legend(names: Sequence[str]) -> str:
-    items = [f"<li>{key_svg(index)}{escape(name)}</li>" for index, name in enumerate(names)]
+def _plots(report: Report, quality: Quality) -> str:
+    """Mean curves in one measure of quality, wide and narrow."""
+    means = mean_series(report.summary, report.anchors, quality)
+    title = f"Mean {quality.title} against bits per pixel"
+    return "".join(
+        f'<div class="{css}">{plot_svg(means, frame, title, quality)}</div>'
+        for css, frame in (("wide", _WIDE), ("narrow", _NARROW))
+    )
+
+
+def _legend(summary: Summary) -> str:
+    items = [
+        f"<li>{key_svg(index)}{escape(codec.name)} <small>tune {escape(codec.tune)}</small></li>"
+        for index, codec in enumerate(summary.codecs)
+    ]
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
@@ -117,22 +130,21 @@ def _sources(anchors: Sequence[Anchor]) -> str:
     )
 
 
-def _multiples(report: Report, names: Sequence[str]) -> str:
+def _multiples(report: Report) -> str:
     by_image: dict[str, list[Point]] = {}
     for point in report.points:
         by_image.setdefault(point.image, []).append(point)
     cells = []
     for image, points in by_image.items():
         series = [
-            measured_series(name, index, [p for p in points if p.codec == name])
-            for index, name in enumerate(names)
+            measured_series(codec.name, codec.tune, index, [p for p in points if p.codec == codec.name], PSNR)
+            for index, codec in enumerate(report.summary.codecs)
         ]
         rates = "".join(
             f"<span>{escape(c.anchor)} {html_cell(tables.percent(c.per_image.get(image)))}</span>"
-            for c in report.summary.comparisons
-            if c.test == names[0]
+            for c in report.summary.against(report.summary.codecs[0].name)
         )
-        plot = plot_svg(series, _SMALL, f"{image}: PSNR against bits per pixel")
+        plot = plot_svg(series, _SMALL, f"{image}: PSNR against bits per pixel", PSNR)
         cells.append(f"<figure><figcaption>{escape(image)}</figcaption>{plot}<p>{rates}</p></figure>")
     return "".join(cells)
 

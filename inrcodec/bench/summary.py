@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from inrcodec.bench.anchors import Anchor
-from inrcodec.bench.bdrate import Delta, bd_psnr, bd_rate
+from inrcodec.bench.bdrate import Delta, bd_quality, bd_rate
 from inrcodec.bench.points import Point
+from inrcodec.bench.quality import PSNR, QUALITIES, Quality
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -20,20 +21,22 @@ class MeanPoint:
     psnr: float
     ssim: float | None
     ms_ssim: float | None
+    ssimulacra2: float | None
     encode_s: float
     decode_s: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One codec against another over the images both have.
+    """One codec against another in one measure of quality, over the images both have.
 
     Attributes:
         test: the codec judged.
         anchor: the codec it is compared with.
+        quality: name of the measure.
         bd_rate: mean over images of the rate difference in per cent, negative when `test` needs less; None
             when fewer than half of the images have one.
-        bd_psnr: mean over images of the PSNR difference in dB.
+        bd_quality: mean over images of the difference in quality, in its unit; BD-PSNR for PSNR.
         images: how many images have a rate difference.
         of: how many images both codecs have.
         wins: on how many of those `test` needs less.
@@ -45,8 +48,9 @@ class Comparison:
 
     test: str
     anchor: str
+    quality: str
     bd_rate: float | None
-    bd_psnr: float | None
+    bd_quality: float | None
     images: int
     of: int
     wins: int
@@ -62,6 +66,7 @@ class CodecSummary:
 
     Attributes:
         name: as the user wrote it.
+        tune: what it is tuned for.
         curve: mean points in order of rate.
         encode_s_per_megapixel: median over points.
         decode_s_per_megapixel: likewise.
@@ -70,6 +75,7 @@ class CodecSummary:
     """
 
     name: str
+    tune: str
     curve: tuple[MeanPoint, ...]
     encode_s_per_megapixel: float
     decode_s_per_megapixel: float
@@ -85,8 +91,9 @@ class Summary:
         images: the images that every codec has at every setting, over which means are taken.
         left_out: images with missing points.
         codecs: in the order given.
-        comparisons: every ordered pair of codecs.
-        published: rate difference of each codec's mean curve against each published one, by codec and label.
+        comparisons: every ordered pair of codecs in every measure of quality that there is.
+        published: rate difference at equal PSNR of each codec's mean curve against each published one, by
+            codec and label.
     """
 
     images: tuple[str, ...]
@@ -101,9 +108,18 @@ class Summary:
         count = len(self.images)
         return f"{count} image{'s' if count != 1 else ''}"
 
-    def comparison(self, test: str, anchor: str) -> Comparison:
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """The measures of quality in which there are curves."""
+        return tuple(q for q in QUALITIES if any(curve_of(c.curve, q)[0] for c in self.codecs))
+
+    def comparison(self, test: str, anchor: str, quality: Quality = PSNR) -> Comparison:
         """The comparison of one ordered pair."""
-        return next(c for c in self.comparisons if (c.test, c.anchor) == (test, anchor))
+        return next(c for c in self.against(test, quality) if c.anchor == anchor)
+
+    def against(self, test: str, quality: Quality = PSNR) -> list[Comparison]:
+        """One codec against every other."""
+        return [c for c in self.comparisons if (c.test, c.quality) == (test, quality.name)]
 
 
 def summarise(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Summary:
@@ -120,21 +136,25 @@ def summarise(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Summar
     common = [i for i in images if all(len(own.get(i, ())) == most[codec] for codec, own in by_codec.items())]
     names = list(by_codec)
     codecs = tuple(_codec_summary(name, by_codec[name], common) for name in names)
-    curves = {codec.name: curve_of(codec.curve) for codec in codecs}
     comparisons = tuple(
-        _compare(test, anchor, by_codec, curves) for test in names for anchor in names if test != anchor
+        _compare(test, anchor, by_codec, quality)
+        for quality in QUALITIES
+        for test in codecs
+        for anchor in codecs
+        if test != anchor
     )
     published = {
-        name: {anchor.label: bd_rate(anchor.bpp, anchor.psnr, *curves[name]) for anchor in anchors}
-        for name in names
+        codec.name: {a.label: bd_rate(a.bpp, a.psnr, *curve_of(codec.curve, PSNR)) for a in anchors}
+        for codec in codecs
     }
     left_out = tuple(image for image in images if image not in common)
     return Summary(tuple(common), left_out, codecs, comparisons, published)
 
 
-def curve_of(points: Sequence[Point | MeanPoint]) -> Curve:
-    """Rates and PSNR of points."""
-    return [p.bpp for p in points], [p.psnr for p in points]
+def curve_of(points: Sequence[Point | MeanPoint], quality: Quality) -> Curve:
+    """Rates and quality of the points where it was measured."""
+    known = [(p.bpp, value) for p in points if (value := quality.of(p)) is not None]
+    return [rate for rate, _ in known], [value for _, value in known]
 
 
 def _codec_summary(name: str, own: Mapping[str, list[Point]], common: Sequence[str]) -> CodecSummary:
@@ -146,6 +166,7 @@ def _codec_summary(name: str, own: Mapping[str, list[Point]], common: Sequence[s
     everything = [point for group in own.values() for point in group]
     return CodecSummary(
         name=name,
+        tune=everything[0].tune,
         curve=tuple(sorted(curve, key=lambda p: p.bpp)),
         encode_s_per_megapixel=median(p.encode_s / (p.width * p.height) * 1e6 for p in everything),
         decode_s_per_megapixel=median(p.decode_s / (p.width * p.height) * 1e6 for p in everything),
@@ -161,6 +182,7 @@ def _mean(setting: str, group: Sequence[Point]) -> MeanPoint:
         fmean(p.psnr for p in group),
         _mean_known([p.ssim for p in group]),
         _mean_known([p.ms_ssim for p in group]),
+        _mean_known([p.ssimulacra2 for p in group]),
         fmean(p.encode_s for p in group),
         fmean(p.decode_s for p in group),
     )
@@ -172,29 +194,34 @@ def _mean_known(values: Sequence[float | None]) -> float | None:
 
 
 def _compare(
-    test: str, anchor: str, by_codec: Mapping[str, Mapping[str, list[Point]]], curves: Mapping[str, Curve]
+    test: CodecSummary,
+    anchor: CodecSummary,
+    by_codec: Mapping[str, Mapping[str, list[Point]]],
+    quality: Quality,
 ) -> Comparison:
-    shared = [image for image in by_codec[test] if image in by_codec[anchor]]
+    shared = [image for image in by_codec[test.name] if image in by_codec[anchor.name]]
     rates: dict[str, float | None] = {}
     gains: list[float] = []
     for image in shared:
-        ours, theirs = curve_of(by_codec[test][image]), curve_of(by_codec[anchor][image])
-        rates[image] = bd_rate(*theirs, *ours).value
-        gain = bd_psnr(*theirs, *ours).value
+        ours, theirs = (curve_of(by_codec[codec.name][image], quality) for codec in (test, anchor))
+        rates[image] = bd_rate(*theirs, *ours, axis=quality.title).value
+        gain = bd_quality(*theirs, *ours).value
         if gain is not None:
             gains.append(gain)
     known = {image: rate for image, rate in rates.items() if rate is not None}
     enough = len(known) > 0 and 2 * len(known) >= len(shared)
+    ours, theirs = (curve_of(codec.curve, quality) for codec in (test, anchor))
     return Comparison(
-        test=test,
-        anchor=anchor,
+        test=test.name,
+        anchor=anchor.name,
+        quality=quality.name,
         bd_rate=fmean(known.values()) if enough else None,
-        bd_psnr=fmean(gains) if gains and 2 * len(gains) >= len(shared) else None,
+        bd_quality=fmean(gains) if gains and 2 * len(gains) >= len(shared) else None,
         images=len(known),
         of=len(shared),
         wins=sum(rate < 0 for rate in known.values()),
         best=min(known.items(), key=lambda item: item[1]) if known else None,
         worst=max(known.items(), key=lambda item: item[1]) if known else None,
-        mean_curve=bd_rate(*curves[anchor], *curves[test]),
+        mean_curve=bd_rate(*theirs, *ours, axis=quality.title),
         per_image=rates,
     )

@@ -10,6 +10,7 @@ from typing import Literal
 from inrcodec.bench.bdrate import Delta
 from inrcodec.bench.memory import Memory
 from inrcodec.bench.points import Point
+from inrcodec.bench.quality import PSNR, Quality
 from inrcodec.bench.summary import Comparison, Summary
 
 
@@ -50,20 +51,27 @@ class Table:
     rows: Sequence[Row]
 
 
-def matrix(summary: Summary) -> Table:
-    """BD-rate of every codec (rows) against every other (columns)."""
-    names = [codec.name for codec in summary.codecs]
+def matrix(summary: Summary, quality: Quality = PSNR) -> Table:
+    """BD-rate at equal quality of every codec (rows) against every other (columns)."""
+    codecs = summary.codecs
     about = (
-        "Bjontegaard delta by monotone cubic (pchip) interpolation of the logarithm of the rate, per image, "
-        "then averaged. Negative: the codec of the row needs fewer bits for the same PSNR. Where the PSNR "
-        "ranges of two curves overlap too little there is no number."
+        f"{quality.title} {quality.about}. Bjontegaard delta by monotone cubic (pchip) interpolation of the "
+        "logarithm of the rate, per image, then averaged. Negative: the codec of the row needs fewer bits at "
+        f"the same {quality.title}. Where the ranges of two curves overlap too little there is no number. "
+        "Below each name: what the codec is tuned for."
     )
-    heads = ["", *(f"against {name}" for name in names)]
+    heads = ["", *(f"against {codec.name}" for codec in codecs)]
     rows: list[Row] = [
-        [test, *(Cell("") if test == anchor else rate(summary.comparison(test, anchor)) for anchor in names)]
-        for test in names
+        [
+            Cell(test.name, f"tune {test.tune}"),
+            *(
+                Cell("") if test == anchor else rate(summary.comparison(test.name, anchor.name, quality))
+                for anchor in codecs
+            ),
+        ]
+        for test in codecs
     ]
-    return Table("BD-rate", about, heads, rows)
+    return Table(f"BD-rate by {quality.title}", about, heads, rows)
 
 
 def details(summary: Summary) -> Table:
@@ -74,17 +82,16 @@ def details(summary: Summary) -> Table:
         [
             c.anchor,
             rate(c),
-            Cell("n/a") if c.bd_psnr is None else _signed(c.bd_psnr, f"{c.bd_psnr:+.2f} dB"),
+            Cell("n/a") if c.bd_quality is None else _signed(c.bd_quality, f"{c.bd_quality:+.2f} dB"),
             percent(c.mean_curve.value, c.mean_curve.reason),
             _interval(c.mean_curve),
             Cell(f"{c.wins} of {c.images}", f"{c.of - c.images} refused" if c.of > c.images else ""),
             _extreme(c.best),
             _extreme(c.worst),
         ]
-        for c in summary.comparisons
-        if c.test == first
+        for c in summary.against(first)
     ]
-    return Table(f"{first} in detail", "", [*heads, "best image", "worst image"], rows)
+    return Table(f"{first} in detail, by PSNR", "", [*heads, "best image", "worst image"], rows)
 
 
 def published(summary: Summary) -> Table:
@@ -126,21 +133,23 @@ def cost(summary: Summary, memory: Mapping[str, Memory]) -> Table:
 
 def mean_points(summary: Summary) -> Table:
     """The mean points in numbers."""
-    heads = ["codec", "setting", "bpp", "PSNR", "SSIM", "MS-SSIM", "encode s", "decode s"]
+    measures = ("bpp", "PSNR", "SSIM", "MS-SSIM", "SSIMULACRA 2", "encode s", "decode s")
     rows: list[Row] = [
         [
             codec.name,
+            codec.tune,
             p.setting,
             f"{p.bpp:.4f}",
             f"{p.psnr:.3f}",
             *("n/a" if x is None else f"{x:.4f}" for x in (p.ssim, p.ms_ssim)),
+            "n/a" if p.ssimulacra2 is None else f"{p.ssimulacra2:.2f}",
             f"{p.encode_s:.3g}",
             f"{p.decode_s:.3g}",
         ]
         for codec in summary.codecs
         for p in codec.curve
     ]
-    return Table("Mean points in numbers", "", heads, rows)
+    return Table("Mean points in numbers", "", ["codec", "tune", "setting", *measures], rows)
 
 
 def rate(comparison: Comparison) -> Cell:

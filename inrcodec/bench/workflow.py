@@ -24,7 +24,7 @@ from inrcodec.bench.summary import summarise
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.runtime.atomic_files import atomic_write
 
-_EXTRAS = ("matplotlib", "scipy", "skimage")
+_EXTRAS = ("matplotlib", "scipy", "skimage", "ssimulacra2")
 
 
 @dataclass(frozen=True)

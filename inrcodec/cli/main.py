@@ -25,7 +25,7 @@ _COMMANDS = {
     "bench": "inrcodec.bench.command:bench",
     "reproduce": "inrcodec.reproduce.command:reproduce",
 }
-_EXTRA_OF = {"torch": "torch", "matplotlib": "bench", "skimage": "bench", "scipy": "bench"}
+_EXTRA_OF = {"torch": "torch"} | dict.fromkeys(("matplotlib", "skimage", "scipy", "ssimulacra2"), "bench")
 
 
 class LazyGroup(click.Group):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from inrcodec.bench.anchors import load_anchors
-from inrcodec.bench.bdrate import MIN_POINTS, bd_psnr, bd_rate
+from inrcodec.bench.bdrate import MIN_POINTS, bd_quality, bd_rate
 
 # The example in the documentation of the `bjontegaard` package (x265 presets, kbit/s), whose pchip agrees
 # with the JVET spreadsheet to ten digits; the deltas are those of its version 1.3.0 with method="pchip".
@@ -26,7 +26,7 @@ def test_published_example() -> None:
     assert rate.value == pytest.approx(-4.417485350589045, abs=1e-10)
     assert (rate.low, rate.high) == (34.987, 40.037)
     assert rate.overlap == pytest.approx((40.037 - 34.987) / (40.121 - 34.987))
-    gain = bd_psnr(ANCHOR_RATE, ANCHOR_PSNR, TEST_RATE, TEST_PSNR)
+    gain = bd_quality(ANCHOR_RATE, ANCHOR_PSNR, TEST_RATE, TEST_PSNR)
     assert gain.value == pytest.approx(0.11969278542479489, abs=1e-10)
     assert (gain.low, gain.high) == (pytest.approx(1358.24), pytest.approx(9487.76))
 
@@ -34,7 +34,7 @@ def test_published_example() -> None:
 def test_curves_of_different_length() -> None:
     rate = bd_rate(LONG_RATE, LONG_PSNR, SHORT_RATE, SHORT_PSNR)
     assert rate.value == pytest.approx(-15.316614337035073, abs=1e-10)
-    gain = bd_psnr(LONG_RATE, LONG_PSNR, SHORT_RATE, SHORT_PSNR)
+    gain = bd_quality(LONG_RATE, LONG_PSNR, SHORT_RATE, SHORT_PSNR)
     assert gain.value == pytest.approx(0.7149435908522047, abs=1e-10)
 
 
@@ -52,7 +52,7 @@ def test_constant_factor_and_constant_shift_are_exact() -> None:
     cheaper = [0.8 * rate for rate in LONG_RATE]
     assert bd_rate(LONG_RATE, LONG_PSNR, cheaper, LONG_PSNR).value == pytest.approx(-20.0)
     better = [psnr + 1.5 for psnr in LONG_PSNR]
-    assert bd_psnr(LONG_RATE, LONG_PSNR, LONG_RATE, better).value == pytest.approx(1.5)
+    assert bd_quality(LONG_RATE, LONG_PSNR, LONG_RATE, better).value == pytest.approx(1.5)
     same = bd_rate(LONG_RATE, LONG_PSNR, LONG_RATE, LONG_PSNR)
     assert same.value == pytest.approx(0.0)
     assert same.overlap == 1.0
@@ -91,7 +91,7 @@ def test_no_overlap_and_little_overlap_are_refused_with_a_reason() -> None:
     assert 0.0 < little.overlap < 0.5
     assert "PSNR ranges" in little.reason
     assert bd_rate(LONG_RATE, LONG_PSNR, LONG_RATE, shifted, min_overlap=0.1).value is not None
-    assert "rate ranges" in bd_psnr(LONG_RATE, LONG_PSNR, [99 * r for r in LONG_RATE], LONG_PSNR).reason
+    assert "rate ranges" in bd_quality(LONG_RATE, LONG_PSNR, [99 * r for r in LONG_RATE], LONG_PSNR).reason
 
 
 def test_a_short_curve_inside_a_long_one_is_fair() -> None:
@@ -104,7 +104,7 @@ def test_few_points_are_refused() -> None:
     few = bd_rate(LONG_RATE, LONG_PSNR, SHORT_RATE[: MIN_POINTS - 1], SHORT_PSNR[: MIN_POINTS - 1])
     assert few.value is None
     assert "3 usable points" in few.reason
-    assert bd_psnr([], [], LONG_RATE, LONG_PSNR).value is None
+    assert bd_quality([], [], LONG_RATE, LONG_PSNR).value is None
 
 
 def test_nonsense_is_an_error() -> None:

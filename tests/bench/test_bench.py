@@ -36,7 +36,7 @@ from inrcodec.bench.run import plan, run_tasks
 from inrcodec.bench.summary import summarise
 from inrcodec.bench.workflow import parse_settings
 from inrcodec.errors import EncodeError, InputError
-from inrcodec.metrics import psnr
+from inrcodec.metrics import psnr, ssimulacra2
 
 
 def photo(height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -66,9 +66,8 @@ def rows(out: Path) -> list[dict[str, str]]:
 
 
 def made_up(image: str, codec: str, setting: str, bpp: float, quality: float, seconds: float = 0.1) -> Point:
-    return Point(
-        image, codec, setting, 100, 80, int(bpp * 1000), bpp, quality, None, None, seconds, seconds / 2
-    )
+    size, unknown = int(bpp * 1000), (None, None, None)
+    return Point(image, codec, "psnr", setting, 100, 80, size, bpp, quality, *unknown, seconds, seconds / 2)
 
 
 # The whole command
@@ -79,7 +78,9 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
     result = run(folder, "--out", out, "--codecs", "jpeg,webp", "--qualities", "20,40,60,80", "--jobs", 2)
     assert result.exit_code == 0, result.output
     lines = rows(out)
-    columns = "image,codec,setting,width,height,bytes,bpp,psnr,ssim,ms_ssim,encode_s,decode_s"
+    columns = (
+        "image,codec,tune,setting,width,height,bytes,bpp,psnr,ssim,ms_ssim,ssimulacra2,encode_s,decode_s"
+    )
     assert (out / "results.csv").read_text().startswith(columns + "\n")
     assert len(lines) == 2 * 2 * 4
     for line in lines:
@@ -92,6 +93,9 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
         assert float(line["psnr"]) == pytest.approx(psnr(original, codec.decode(data)), rel=1e-4)
         assert 0 < float(line["ssim"]) < 1
         assert line["ms_ssim"] == ""  # too small for five scales
+        assert line["tune"] == "default"
+        found = ssimulacra2(original, codec.decode(data))
+        assert float(line["ssimulacra2"]) == pytest.approx(found, rel=1e-4)
         assert float(line["encode_s"]) > 0
         assert float(line["decode_s"]) > 0
     assert [line["image"] for line in lines] == ["a.png"] * 8 + ["b.png"] * 8
@@ -101,8 +105,11 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
     jpeg = summary["codecs"]["jpeg"]
     assert len(jpeg["mean_curve"]) == 4
     assert jpeg["version"].startswith("libjpeg")
-    assert set(jpeg["bd_rate_against"]) == {"webp"}
-    assert set(jpeg["bd_rate_against"]["webp"]["per_image"]) == {"a.png", "b.png"}
+    assert set(jpeg["bd_rate_against"]) == {"psnr", "ssimulacra2"}
+    for against in jpeg["bd_rate_against"].values():
+        assert set(against) == {"webp"}
+        assert set(against["webp"]["per_image"]) == {"a.png", "b.png"}
+    assert jpeg["tune"] == "default"
     assert jpeg["peak_memory_mib"]["encode"]["working"] >= jpeg["peak_memory_mib"]["encode"]["idle"] > 1
     own = [line for line in lines if line["codec"] == "jpeg"]
     slowest = max(own, key=lambda line: float(line["encode_s"]) + float(line["decode_s"]))
@@ -115,15 +122,19 @@ def test_a_run_writes_everything_and_every_point_is_a_file(folder: Path, tmp_pat
     page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
     for setting, bpp in means.items():
         assert f"<td>{setting}</td><td>{bpp}</td>" in page
-        assert f"| jpeg | {setting} | {bpp} |" in text
+        assert f"| jpeg | default | {setting} | {bpp} |" in text
     for image in ("a.png", "b.png"):
         assert f'aria-label="{image}: PSNR against bits per pixel"' in page
     assert page.count("data:image/png;base64,") == 3 * len(
         choose_images(summarise(read_points(out / "results.csv")))
     )
-    with Image.open(out / "rd.png") as plot:
-        assert plot.size == (1280, 800)
-    assert "<!-- webp -->" in (out / "rd.svg").read_text()
+    for name, axis in (("rd-psnr", "PSNR (dB)"), ("rd-ssimulacra2", "SSIMULACRA 2")):
+        with Image.open(out / f"{name}.png") as plot:
+            assert plot.size == (1280, 800)
+        drawing = (out / f"{name}.svg").read_text()
+        assert "<!-- webp (tune default) -->" in drawing
+        assert f"<!-- {axis} -->" in drawing
+    assert not (out / "rd-ms_ssim.png").exists()
 
 
 def test_resume_measures_points_again_whose_files_are_gone(folder: Path, tmp_path: Path) -> None:
@@ -142,7 +153,8 @@ def test_resume_keeps_points_and_completes_the_rest(folder: Path, tmp_path: Path
     out = tmp_path / "report"
     common = ["--out", out, "--codecs", "jpeg", "--jobs", 1]
     assert run(folder, *common, "--qualities", "20,40,60,80").exit_code == 0
-    marked = [line.replace("a.png,jpeg,40,64,48,", "a.png,jpeg,40,64,48,9") for line in results(out)]
+    start = "a.png,jpeg,default,40,64,48,"
+    marked = [line.replace(start, start + "9") for line in results(out)]
     cut = [*marked[:-1], marked[-1][:25]]  # what a kill in the middle of a write leaves
     (out / "results.csv").write_text("".join(cut))
     again = run(folder, *common, "--qualities", "20,40,60,80,90", "--resume")
@@ -330,9 +342,22 @@ def test_grey_is_repeated_and_transparency_lies_on_white(tmp_path: Path) -> None
 def test_points_survive_the_file(tmp_path: Path) -> None:
     points = [
         Point(
-            'odd, "name".png', "inrcodec:codebook=a,b", "10", 3, 2, 5, 6.66667, math.inf, None, None, 0.1, 0.2
+            'odd, "name".png',
+            "inrcodec:codebook=a,b",
+            "psnr",
+            "10",
+            3,
+            2,
+            5,
+            6.66667,
+            math.inf,
+            None,
+            None,
+            None,
+            0.1,
+            0.2,
         ),
-        Point("b.png", "jpeg", "0.25", 3, 2, 5, 6.66667, 31.25, 0.5, 0.75, 0.1, 0.2),
+        Point("b.png", "jpeg", "default", "0.25", 3, 2, 5, 6.66667, 31.25, 0.5, 0.75, -3.5, 0.1, 0.2),
     ]
     write_points(tmp_path / "results.csv", points)
     assert read_points(tmp_path / "results.csv") == points
@@ -436,8 +461,8 @@ def test_summary_of_known_curves() -> None:
     assert summary.comparison("theirs", "ours").bd_rate == pytest.approx(25.0)
     assert ours.mean_curve.value == pytest.approx(-20.0)
     assert (ours.wins, ours.images, ours.of) == (2, 2, 2)
-    assert ours.bd_psnr is not None
-    assert ours.bd_psnr > 0
+    assert ours.bd_quality is not None
+    assert ours.bd_quality > 0
     first = summary.codecs[0]
     assert first.name == "ours"
     assert [p.bpp for p in first.curve] == pytest.approx([0.15, 0.3, 0.6, 1.2])

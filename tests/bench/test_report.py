@@ -17,6 +17,7 @@ from inrcodec.bench.markdown import render_markdown
 from inrcodec.bench.memory import Memory, Peak
 from inrcodec.bench.plots import COLOURS, Frame, Series, apart, draw, plot_svg, write_plots
 from inrcodec.bench.points import Point
+from inrcodec.bench.quality import PSNR
 from inrcodec.bench.report import Report, render
 from inrcodec.bench.run import Failure
 from inrcodec.bench.summary import summarise
@@ -50,6 +51,7 @@ def points(images: int = 5) -> list[Point]:
         Point(
             f"picture{k}.png",
             codec,
+            "default" if codec == "weaker" else "psnr",
             str(i),
             600,
             400,
@@ -58,6 +60,7 @@ def points(images: int = 5) -> list[Point]:
             psnr,
             0.9,
             0.95,
+            2 * psnr,
             1.5,
             0.2,
         )
@@ -185,7 +188,7 @@ def test_problems_come_first() -> None:
 
 def test_one_codec_alone_and_lossless_points() -> None:
     alone = [
-        Point("a.png", "ours", str(i), 8, 8, 10 + i, 1.0 + i, psnr, None, None, 0.1, 0.1)
+        Point("a.png", "ours", "psnr", str(i), 8, 8, 10 + i, 1.0 + i, psnr, None, None, None, 0.1, 0.1)
         for i, psnr in enumerate([30.0, 40.0, float("inf")])
     ]
     page = Page(render(report(summary=summarise(alone), points=alone, memory={}, anchors=[]), []))
@@ -196,13 +199,14 @@ def test_one_codec_alone_and_lossless_points() -> None:
 def test_markdown_has_the_same_figures() -> None:
     text = render_markdown(report())
     assert "    inrcodec bench 'my images' --out x" in text
-    assert "| ours |  | -20.0 % | +25.0 % | n/a |" in text
+    assert text.count("| ours, tune psnr |  | -20.0 % | +25.0 % | n/a |") == 2
+    assert "| weaker, tune default | +25.0 % |" in text
     assert "| weaker | -20.0 % |" in text
     costs = "6.25 s | 0.833 s | 95 MiB, 60 before | 80 MiB, 60 before | picture0.png at 0, 1.5 s + 0.2 s"
     assert f"| ours | {costs} | picture0.png at 0, 26.00 dB, 0.100 bpp |" in text
     assert "| Paper |" in text
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 5
+    assert len(tables) == 7
     for table in tables:
         assert len({line.count("|") for line in table.strip().splitlines()}) == 1
 
@@ -224,8 +228,10 @@ def test_page_and_markdown_show_the_same_tables() -> None:
 
 def test_plots_as_files(tmp_path: Path) -> None:
     made = report()
-    png, svg = write_plots(made.summary, made.anchors, tmp_path)
-    assert (png, svg) == (tmp_path / "rd.png", tmp_path / "rd.svg")
+    png, svg, *others = write_plots(made.summary, made.anchors, tmp_path)
+    assert (png, svg) == (tmp_path / "rd-psnr.png", tmp_path / "rd-psnr.svg")
+    assert [path.name for path in others[::2]] == ["rd-ms_ssim.png", "rd-ssimulacra2.png"]
+    assert "<!-- Paper -->" not in others[-1].read_text()
     with Image.open(png) as picture:
         assert picture.size == (1280, 800)
         pixels = np.asarray(picture.convert("RGB"))
@@ -234,9 +240,9 @@ def test_plots_as_files(tmp_path: Path) -> None:
     text = svg.read_text()
     assert "<svg" in text
     # matplotlib names the words whose outlines it draws
-    for words in ("ours", "weaker", "elsewhere", "Paper", "bits per pixel, mean over 5 images"):
+    for words in ("ours (tune psnr)", "weaker", "elsewhere", "Paper", "bits per pixel, mean over 5 images"):
         assert f"<!-- {words} -->" in text
-    lossless = [Point("a.png", "ours", "1", 8, 8, 10, 1.0, float("inf"), None, None, 0.1, 0.1)]
+    lossless = [Point("a.png", "ours", "psnr", "1", 8, 8, 10, 1.0, float("inf"), None, None, None, 0.1, 0.1)]
     assert write_plots(summarise(lossless), [], tmp_path) == []
 
 
@@ -244,7 +250,7 @@ def test_curves_are_cut_at_the_frame() -> None:
     frame = Frame(width=300, height=200)
     measured = Series("m", [0.2, 0.8], [26.0, 34.0], 0, ["low", "high"])
     long = Series("published", [0.01, 0.5, 9.0], [10.0, 30.0, 60.0], None)
-    figure = draw([long, measured], frame)
+    figure = draw([long, measured], frame, PSNR)
     assert figure
     (axes,) = figure.axes
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
@@ -257,8 +263,8 @@ def test_curves_are_cut_at_the_frame() -> None:
     assert drawn[-1] == pytest.approx([right, np.interp(right, [0.5, 9.0], [30.0, 60.0])])
     assert np.abs(drawn - [0.5, 30.0]).max(axis=1).min() < 0.05
     # No clip path: nothing but the above keeps the curve inside.
-    assert "clip" not in plot_svg([measured, long], frame, "title")
-    assert "No points" in plot_svg([long], frame, "title")
+    assert "clip" not in plot_svg([measured, long], frame, "title", PSNR)
+    assert "No points" in plot_svg([long], frame, "title", PSNR)
 
 
 def test_points_on_the_page_have_tips_and_the_colours_of_its_style_sheet() -> None:
@@ -266,7 +272,7 @@ def test_points_on_the_page_have_tips_and_the_colours_of_its_style_sheet() -> No
     for tip in ("ours at 0: 0.100 bpp, 26.00 dB", "stronger&lt;&amp;&gt; at 3: 0.896 bpp, 34.00 dB"):
         assert f"<title>{tip}</title></use>" in text
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 2 + 5 + 2 * len(CURVES)
+    assert len(drawings) == 2 * 3 + 5 + 2 * len(CURVES)
     for drawing in drawings:
         used = set(re.findall(r"var\((--\w+)\)", drawing))
         assert "--c0" in used or 'class="key"' in drawing
@@ -276,7 +282,8 @@ def test_points_on_the_page_have_tips_and_the_colours_of_its_style_sheet() -> No
 
 
 def test_dollar_signs_in_names_are_no_formulas() -> None:
-    svg = plot_svg([Series("$a$b", [0.2, 0.8], [26.0, 34.0], 0, ["low", "high"])], Frame(300, 200), "title")
+    series = [Series("$a$b", [0.2, 0.8], [26.0, 34.0], 0, ["low", "high"])]
+    svg = plot_svg(series, Frame(300, 200), "title", PSNR)
     assert ">$a$b</text>" in svg
 
 
