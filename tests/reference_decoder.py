@@ -23,7 +23,10 @@ DTYPES = {"U8": "|u1", "U16": "<u2", "I16": "<i2", "I32": "<i4"}
 
 
 class Codebook:
-    """Tensors of a codebook file by name, pruned matrices unpacked; and its id."""
+    """Tensors of a codebook file by name, pruned matrices unpacked; and its id.
+
+    `starts` serve the prediction, `phases` the transform types, `extents` the last significant diagonals.
+    """
 
     def __init__(self, data):
         (length,) = struct.unpack_from("<Q", data)
@@ -102,8 +105,8 @@ def decode(data, codebook_data):
         top, left = number // tile_cols * 1024, number % tile_cols * 1024
         h, w = min(1024, height - top), min(1024, width - left)
         tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
-        cells, values = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
-        tile_samples = reconstruct(cells, values, planes, q, codebook)
+        cells, residuals = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
+        tile_samples = reconstruct(cells, residuals, planes, q, codebook)
         _, padded_h, padded_w = tile_samples.shape
         samples[:, top : top + padded_h, left : left + padded_w] = tile_samples
         cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
@@ -123,11 +126,12 @@ def unzstd(data):
 
 
 class Cell:
-    """A cell: size in samples, first unit (y, x), n units per side; mode, phase and extents once decoded."""
+    """A cell: size in samples, first unit (y, x), n units per side; prediction mode, transform type
+    and last significant diagonal of every plane once decoded."""
 
     def __init__(self, size, y, x):
         self.size, self.y, self.x, self.n = size, y, x, size // 8
-        self.mode, self.phase, self.extents = 0, 0, []
+        self.mode, self.transform, self.last_diagonals = 0, 0, []
 
     def units(self):
         return [(self.y + i, self.x + j) for i in range(self.n) for j in range(self.n)]
@@ -153,8 +157,8 @@ class Cells:
             y, x, n = cell.y, cell.x, cell.n
             # `at` holds exactly the cells earlier in coding order.
             cell.sees_above_right = (y - 1, x + n) in self.at
-            reach = 2 * n if cell.sees_above_right else n
-            seen = [(y - 1, x + i) for i in range(-1, reach)] + [(y + i, x - 1) for i in range(n)]
+            width = 2 * n if cell.sees_above_right else n
+            seen = [(y - 1, x + i) for i in range(-1, width)] + [(y + i, x - 1) for i in range(n)]
             cell.level = 1 + max((self.at[unit].level for unit in seen if unit in self.at), default=-1)
             for unit in cell.units():
                 self.at[unit] = cell
@@ -234,11 +238,11 @@ def read_rans_tile(data, block_rows, block_cols, planes, q, codebook):
     rans = Rans(tile.take(tile.varint()), lanes)
     g = (q >= 384) + (q >= 960)
     cells = Cells(read_splits(rans, block_rows, block_cols, g, codebook))
-    read_modes_phases_extents(rans, cells, planes, q, g, codebook)
-    values = read_magnitudes(rans, cells, planes, q, codebook)
+    read_cells(rans, cells, planes, q, g, codebook)
+    residuals = read_magnitudes(rans, cells, planes, q, codebook)
     rans.check_end()
-    add_plain_bits(values, tile.rest())
-    return cells, values
+    add_plain_bits(residuals, tile.rest())
+    return cells, residuals
 
 
 def read_splits(rans, rows, cols, g, codebook):
@@ -258,7 +262,8 @@ def read_splits(rans, rows, cols, g, codebook):
     return splits
 
 
-def read_modes_phases_extents(rans, cells, planes, q, g, codebook):
+def read_cells(rans, cells, planes, q, g, codebook):
+    """Section 6.4: prediction modes, transform types and last significant diagonals."""
     m1 = codebook.modes + 1
 
     def mode_at(y, x):
@@ -272,52 +277,52 @@ def read_modes_phases_extents(rans, cells, planes, q, g, codebook):
             cell.mode = symbol
         for plane in range(planes):
             features = [
-                extent_features(cells, cell, plane, q) + cell_features(codebook, cell) for cell in group
+                diagonal_features(cells, cell, plane, q) + cell_features(codebook, cell) for cell in group
             ]
             tables = [context_table(codebook, f"extents.{size}", f, plane) for f in features]
             for cell, symbol in zip(group, rans.batch(tables), strict=True):
-                cell.extents.append(symbol)
+                cell.last_diagonals.append(symbol)
             if plane == 0:
-                drawn = [cell for cell in group if cell.extents[0] > 0]
+                coded = [cell for cell in group if cell.last_diagonals[0] > 0]
                 rows = []
-                for cell in drawn:
-                    reach = reach_of(cell, 0)
+                for cell in coded:
+                    bw = bandwidth(cell, 0)
                     row = (3 * g + SIZES.index(size)) * codebook.modes + cell.mode
-                    rows.append(3 * row + (reach >= 4) + (reach >= 12))
+                    rows.append(3 * row + (bw >= 4) + (bw >= 12))
                 for cell, symbol in zip(
-                    drawn, rans.batch([codebook["phases"][r] for r in rows]), strict=True
+                    coded, rans.batch([codebook["phases"][r] for r in rows]), strict=True
                 ):
-                    cell.phase = symbol
+                    cell.transform = symbol
 
 
-def reach_of(cell, plane):
-    return cell.extents[plane] * (32 // cell.size)
+def bandwidth(cell, plane):
+    return cell.last_diagonals[plane] * (32 // cell.size)
 
 
 def cell_features(codebook, cell):
-    vertical, horizontal = divmod(cell.phase, 3)
+    vertical, horizontal = divmod(cell.transform, 3)
     told = [vertical == i for i in range(3)] + [horizontal == i for i in range(3)]
     return [32 * x for x in told + [cell.mode == mode for mode in range(codebook.modes)]]
 
 
-def extent_features(cells, cell, plane, q):
-    def reach(unit):
+def diagonal_features(cells, cell, plane, q):
+    def bw(unit):
         other = cells.at.get(unit)
-        return reach_of(other, plane) if other and len(other.extents) > plane else -1
+        return bandwidth(other, plane) if other and len(other.last_diagonals) > plane else -1
 
     x = [0] * 19
     left, above, _, _ = cell.sides()
     for i, side in ((0, left), (3, above)):
-        around = [reach(unit) for unit in side]
-        x[i] = sum(max(r, 0) for r in around) // cell.n
+        around = [bw(unit) for unit in side]
+        x[i] = sum(max(b, 0) for b in around) // cell.n
         x[i + 1] = max(around)
         x[i + 2] = 32 * (around[0] < 0)
     for i, unit in enumerate(((cell.y - 1, cell.x - 1), (cell.y - 1, cell.x + cell.n))):
-        x[6 + i] = max(reach(unit), 0)
-        x[8 + i] = 32 * (reach(unit) < 0)
+        x[6 + i] = max(bw(unit), 0)
+        x[8 + i] = 32 * (bw(unit) < 0)
     for other in range(plane):
-        x[10 + 2 * other] = reach_of(cell, other)
-        x[11 + 2 * other] = 32 * (reach_of(cell, other) == 0)
+        x[10 + 2 * other] = bandwidth(cell, other)
+        x[11 + 2 * other] = 32 * (bandwidth(cell, other) == 0)
     x[14], x[15] = 32 * (plane == 1), 32 * (plane == 2)
     x[16] = round(4 * math.log2(1 + q))
     x[17] = min(x[0], x[3])
@@ -327,7 +332,7 @@ def extent_features(cells, cell, plane, q):
 
 def read_magnitudes(rans, cells, planes, q, codebook):
     """Magnitude symbols: a list in the order of section 6.6 of (cell, array (planes, s, s))."""
-    values = [
+    residuals = [
         (cell, np.zeros((planes, size, size), np.int64)) for size in SIZES for cell in cells.of_size(size)
     ]
     for plane in range(planes):
@@ -339,8 +344,8 @@ def read_magnitudes(rans, cells, planes, q, codebook):
                 d = clock // (32 // size)
                 places = [
                     (cell, array, k, d - k)
-                    for cell, array in values
-                    if cell.size == size and cell.extents[plane] > d
+                    for cell, array in residuals
+                    if cell.size == size and cell.last_diagonals[plane] > d
                     for k in range(size)
                     if 0 <= d - k < size
                 ]
@@ -354,12 +359,12 @@ def read_magnitudes(rans, cells, planes, q, codebook):
                     array[plane, k, m] = symbol
                     for unit in cell.units():
                         spectrum[unit][k // p, m // p] += 16 // p**2 * symbol
-    return values
+    return residuals
 
 
 def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     size, n, d = cell.size, cell.n, k + m
-    c, p, e = 32 // size, size // 8, cell.extents[plane]
+    c, p, last = 32 // size, size // 8, cell.last_diagonals[plane]
 
     def symbol(of_plane, k, m):
         return int(array[of_plane, k, m]) if 0 <= k < size and 0 <= m < size else 0
@@ -375,18 +380,18 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
         inside = [unit for unit in side if unit in cells.at]
         here = sum(int(spectrum[u][i, j]) for u in inside)
         beyond = sum(int(spectrum[u][i + 1, j] + spectrum[u][i, j + 1]) for u in inside)
-        reach = sum(reach_of(cells.at[u], plane) for u in inside)
+        bw = sum(bandwidth(cells.at[u], plane) for u in inside)
         x[7 + number] = lm(here // n)
         x[11 + number] = lm(beyond // (2 * n))
-        x[15 + number] = clip(reach // n - d * c, -32, 32)
-    x[19] = 2 * min(e - d, 16)
-    x[20] = 48 * (e - d == 1)
-    x[21] = e * c
+        x[15 + number] = clip(bw // n - d * c, -32, 32)
+    x[19] = 2 * min(last - d, 16)
+    x[20] = 48 * (last - d == 1)
+    x[21] = last * c
     if plane > 0:
         x[22] = lm(16 * symbol(0, k, m))
         ring = symbol(0, k + 1, m) + symbol(0, k, m + 1) + symbol(0, k - 1, m) + symbol(0, k, m - 1)
         x[23] = lm(4 * ring)
-        x[24] = reach_of(cell, 0)
+        x[24] = bandwidth(cell, 0)
     if plane == 2:
         x[25], x[26] = lm(16 * symbol(1, k, m)), 48
     x[27:30] = k * c, m * c, abs(k - m) * c
@@ -406,11 +411,11 @@ def sign_groups(size):
     return [order[i : i + 16] for i in range(0, size * size, 16)]
 
 
-def add_plain_bits(values, data):
-    """Section 6.6: turns magnitude symbols into values."""
+def add_plain_bits(residuals, data):
+    """Section 6.6: turns magnitude symbols into quantised residuals."""
     bits = iter(np.unpackbits(np.frombuffer(data, np.uint8)).tolist())
     signs, hiding, escaped = [], [], []
-    for array in (array for _, planes in values for array in planes):
+    for array in (array for _, planes in residuals for array in planes):
         groups = [g for g in sign_groups(len(array)) if sum(array[place] for place in g) >= 4]
         firsts = [next(place for place in group if array[place]) for group in groups]
         hiding += [(array, group, first) for group, first in zip(groups, firsts, strict=True)]
@@ -443,18 +448,18 @@ def read_zstd_tile(data, block_rows, block_cols, planes, q, codebook):
     for cell in cells.list:
         cell.mode = body.take(1)[0]
     for cell in cells.list:
-        cell.phase = body.take(1)[0]
+        cell.transform = body.take(1)[0]
     byte_planes = np.frombuffer(body.rest(), np.uint8).reshape(width, -1)
     flat = np.ascontiguousarray(byte_planes.T).view(f"<i{width}").ravel().astype(np.int64)
-    values, begin = [], 0
+    residuals, begin = [], 0
     for size in SIZES:
         of_size = cells.of_size(size)
         end = begin + planes * size * size * len(of_size)
         arrays = flat[begin:end].reshape(planes, size, size, len(of_size))
-        values += [(cell, arrays[..., i]) for i, cell in enumerate(of_size)]
+        residuals += [(cell, arrays[..., i]) for i, cell in enumerate(of_size)]
         begin = end
     assert begin == len(flat), "length"
-    return cells, values
+    return cells, residuals
 
 
 # ---- Section 8: reconstruction ---------------------------------------------------------------------------
@@ -466,7 +471,10 @@ def slope(luma, chroma, noise):
 
 
 def slopes(luma, chroma, size, q):
-    """Slopes of a chroma plane on luma per harmonic, from their boundaries less the means."""
+    """Cross-component prediction: slopes of chroma on luma per harmonic.
+
+    Args are the boundary samples of both planes less their means, the cell's size and the quantiser step.
+    """
     ends = np.cumsum([0, 2 * size + 2, 2 * size + 2, size, size])
     fine = [
         np.concatenate([np.diff(plane[a:b]) for a, b in itertools.pairwise(ends)]) for plane in (luma, chroma)
@@ -508,30 +516,30 @@ def sines(size):
     )
 
 
-def reconstruct(cells, values, planes, q, codebook):
+def reconstruct(cells, residuals, planes, q, codebook):
     """Samples of a tile: (planes, rows, columns)."""
     samples = np.zeros((planes, 8 * cells.rows, 8 * cells.cols), np.int64)
-    value_of = {id(cell): array for cell, array in values}
+    residual_of = {id(cell): array for cell, array in residuals}
     tables = {size: (cosines(size), sines(size), sines(size)[:, ::-1]) for size in SIZES}
     for group in cells.groups:
         for cell in group:
             s, y, x = cell.size, 8 * cell.y, 8 * cell.x
             low = [(k, m) for k in range(s) for m in range(s) if k + m < 16]
             around = [boundary(samples[plane], cell) for plane in range(planes)]
-            luma = q * value_of[id(cell)][0]
+            luma = q * residual_of[id(cell)][0]
             for plane in range(planes):
-                mean, start = start_of(codebook, cell, around[plane], q, len(low))
-                difference = q * value_of[id(cell)][plane]
+                mean, prediction = predict(codebook, cell, around[plane], q, len(low))
+                residual = q * residual_of[id(cell)][plane]
                 if plane == 0:
                     luma_centred = around[0] - mean
                 else:
                     chroma_centred = around[plane] - mean
-                    difference += (slopes(luma_centred, chroma_centred, s, q) * luma + 32) >> 6
+                    residual += (slopes(luma_centred, chroma_centred, s, q) * luma + 32) >> 6
                 weight = np.zeros((s, s), np.int64)
-                for (k, m), w in zip(low, start, strict=True):
+                for (k, m), w in zip(low, prediction, strict=True):
                     weight[k, m] = w
-                t0, tv, th = tables[s][0], tables[s][cell.phase // 3], tables[s][cell.phase % 3]
-                z = t0.T @ weight @ t0 + tv.T @ difference @ th
+                t0, tv, th = tables[s][0], tables[s][cell.transform // 3], tables[s][cell.transform % 3]
+                z = t0.T @ weight @ t0 + tv.T @ residual @ th
                 drawn = np.clip(((z + 2**23) >> 24) + mean, -8191, 8191)
                 samples[plane, y : y + s, x : x + s] = drawn
     return samples
@@ -548,8 +556,8 @@ def boundary(plane, cell):
     return np.array(above + left)
 
 
-def start_of(codebook, cell, b, q, count):
-    """Mean of the boundary, and starts of the harmonics that have one."""
+def predict(codebook, cell, b, q, count):
+    """Mean of the boundary, and predicted weights of the harmonics that have a prediction."""
     n = len(b)
     mean = (int(b.sum()) + n // 2) // n
     scale = int(np.abs(b - mean).sum()) // n + max(1, q // 16)
