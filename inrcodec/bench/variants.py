@@ -1,8 +1,8 @@
 """Codebooks without a part, to measure what it is worth: `python -m inrcodec.bench.variants ROUNDS OUT`.
 
 ROUNDS is the folder of a `starts` run. Into OUT go the default codebook without its restoration network
-(`no-restoration.safetensors`), with a price of 14 bits on every phase but cosines (`no-phases.safetensors`),
-and with the start networks of every round (`round-00.safetensors`, ...); and, for the recipes that train the
+(`no-restoration.safetensors`), with a price of 14 bits on every transform type but cosines
+(`no-transforms.safetensors`), and with the prediction networks of every round (`round-00.safetensors`, ...); and, for the recipes that train the
 rest of a codebook, a starts file with networks of zeros (`zero-starts.safetensors`).
 """
 
