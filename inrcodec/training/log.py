@@ -1,12 +1,14 @@
-"""CSV log and progress line of a training run."""
+"""CSV log and progress bar of a training run."""
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+
+import click
 
 
 class CsvLog:
@@ -37,27 +39,27 @@ class CsvLog:
         return self._path.stat().st_size
 
 
-class Progress:
-    """One line on stderr, rewritten in place; silent unless stderr is a terminal."""
+@contextmanager
+def progress_bar(outer_steps: int, *, hidden: bool) -> Iterator[Callable[[int, str], None]]:
+    """A bar on stderr where that is a terminal.
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
-        self._total = total
-        self._stream = sys.stderr if stream is None else stream
-        self._active = self._stream.isatty()
+    Yields:
+        The function that sets it to a number of outer steps and shows a short text beside it.
+    """
+    with click.progressbar(
+        length=outer_steps,
+        show_eta=False,
+        show_pos=True,
+        item_show_func=lambda text: text,
+        info_sep=" ",
+        file=sys.stderr,
+        hidden=hidden or not sys.stderr.isatty(),
+    ) as bar:
 
-    def update(self, step: int, text: str) -> None:
-        """Show the share of ``total`` steps done and a short text."""
-        if self._active:
-            done = 30 * step // max(self._total, 1)
-            bar = "#" * done + "-" * (30 - done)
-            self._stream.write(f"\r\x1b[K[{bar}] {step}/{self._total} {text}")
-            self._stream.flush()
+        def show(done: int, text: str) -> None:
+            bar.update(done - bar.pos, text)
 
-    def close(self) -> None:
-        """End the line."""
-        if self._active:
-            self._stream.write("\n")
-            self._stream.flush()
+        yield show
 
 
 def _text(value: int | float) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from inrcodec.errors import InputError, InrCodecError
 from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.checkpoint import load_arrays, save_arrays
-from inrcodec.training.log import CsvLog, Progress
+from inrcodec.training.log import CsvLog, progress_bar
 from inrcodec.training.muon import muon_step
 from inrcodec.training.prune import prune
 from inrcodec.training.task import Metrics, Task
@@ -166,20 +166,19 @@ class Trainer:
         main = self.worker.is_main
         self._log = CsvLog(self.out_dir / "log.csv", sizes["log"]) if main else None
         self._validation = CsvLog(self.out_dir / "validation.csv", sizes["validation"]) if main else None
-        self._progress = Progress(self.config.round_start(self.config.rounds + 1)) if main else None
         self._clock = time.monotonic() - self._seconds
         self._saved = time.monotonic()
-        while True:
-            self._train_round()
-            self._save()
-            self._validate()
-            self._export(f"round-{self.round:02d}.safetensors")
-            if self.round == self.config.rounds:
-                break
-            self._prune()
-            self._save()
-        if self._progress:
-            self._progress.close()
+        outer_steps = self.config.round_start(self.config.rounds + 1)
+        with progress_bar(outer_steps, hidden=not main) as self._show:
+            while True:
+                self._train_round()
+                self._save()
+                self._validate()
+                self._export(f"round-{self.round:02d}.safetensors")
+                if self.round == self.config.rounds:
+                    break
+                self._prune()
+                self._save()
         self._export("result.safetensors")
         return self.out_dir / "result.safetensors"
 
@@ -225,14 +224,16 @@ class Trainer:
         self._sums, self._summed = {}, 0
         if not math.isfinite(figures["loss"]):
             raise InrCodecError(f"training diverged before step {self.step}: the loss is not finite")
-        if self._log and self._progress:
-            self._log.write({**self._place(), **figures, "seconds": time.monotonic() - self._clock})
-            self._progress.update(self.step, f"round {self.round} loss {figures['loss']:.5g}")
+        if self._log:
+            self._write(self._log, figures)
+            self._show(self.step, f"round {self.round} loss {figures['loss']:.5g}")
 
     def _validate(self) -> None:
         if self._validation:
-            figures = self.task.validate(self.params.detach(), self.mask)
-            self._validation.write({**self._place(), **figures, "seconds": time.monotonic() - self._clock})
+            self._write(self._validation, self.task.validate(self.params.detach(), self.mask))
+
+    def _write(self, log: CsvLog, figures: dict[str, float]) -> None:
+        log.write({**self._place(), **figures, "seconds": time.monotonic() - self._clock})
 
     def _prune(self) -> None:
         params = self.params.detach()

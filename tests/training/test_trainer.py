@@ -17,7 +17,7 @@ import torch
 
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.training.checkpoint import load_arrays
-from inrcodec.training.log import CsvLog, Progress
+from inrcodec.training.log import CsvLog, progress_bar
 from inrcodec.training.loop import TrainConfig, Trainer
 from inrcodec.training.muon import Matrix
 from inrcodec.training.task import Export, Start
@@ -202,15 +202,19 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-def test_progress_is_shown_on_terminals_only() -> None:
+def test_progress_is_shown_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
-        progress = Progress(10, stream)
-        progress.update(5, "loss 0.1")
-        progress.close()
+    for stream, hidden, shown in (
+        (Terminal(), False, True),
+        (Terminal(), True, False),
+        (io.StringIO(), False, False),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress_bar(10, hidden=hidden) as show:
+            show(5, "loss 0.1")
         assert ("5/10 loss 0.1" in stream.getvalue()) == shown
         assert bool(stream.getvalue()) == shown
 
