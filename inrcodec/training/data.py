@@ -15,6 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from inrcodec.errors import InputError
+from inrcodec.signal.color import to_planes
+from inrcodec.tile.partition import BLOCK
 from inrcodec.training.worker import Worker
 
 Split = Literal["train", "validation", "all"]
@@ -39,6 +41,13 @@ class Photos:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def photo(self, index: int) -> NDArray[np.uint8]:
+        """One photo, (height, width, 3)."""
+        height, width = self.sizes[index]
+        start = self.starts[index]
+        pixels: NDArray[np.uint8] = self.pixels[start : start + height * width].cpu().numpy()
+        return pixels.reshape(height, width, 3)
 
     def crops(
         self, photo: NDArray[np.int64], top: NDArray[np.int64], left: NDArray[np.int64], size: int
@@ -88,6 +97,12 @@ class Sampler:
             return self.photos.centre_crops(photo[share], self.size)
         top, left = rng.integers(0, self.photos.sizes[photo] - self.size + 1).T
         return self.photos.crops(photo[share], top[share], left[share], self.size)
+
+
+def block_planes(photos: Photos, index: int) -> NDArray[np.float32]:
+    """Planes of one photo as the codec sees it, (3, H, W), cut to whole blocks."""
+    height, width = photos.sizes[index] // BLOCK * BLOCK
+    return to_planes(photos.photo(index)[:height, :width])
 
 
 def held_out(name: str) -> bool:

@@ -19,10 +19,9 @@ from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
 from inrcodec.runtime.processes import mapping
 from inrcodec.runtime.threads import cores
-from inrcodec.signal.color import to_planes
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import BLOCK
-from inrcodec.training.data import Split, load_photos
+from inrcodec.training.data import Split, block_planes, load_photos
 from inrcodec.training.task import Setting
 
 _EXCHANGED = 8
@@ -66,10 +65,7 @@ def fitted_photos(
 
     def tasks() -> Iterator[tuple[NDArray[np.float32], int]]:
         for photo, step in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
-            height, width = photos.sizes[photo]
-            begin = photos.starts[photo]
-            pixels = photos.pixels[begin : begin + height * width].numpy().reshape(height, width, 3)
-            yield to_planes(pixels[: height // BLOCK * BLOCK, : width // BLOCK * BLOCK]), step
+            yield block_planes(photos, photo), step
 
     with mapping(max(1, cores() // worker.world)) as share:
         own = iter(share(partial(_fitted, codebook, passes), tasks()))
