@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from inrcodec.tile.symbols import TileSymbols
 from inrcodec.training.checkpoint import load_input
 from inrcodec.training.export import CONTEXT_FEATURE, CONTEXT_UNIT, context_network, prediction_network
 from inrcodec.training.fits import fitted_photos
-from inrcodec.training.muon import Matrix
+from inrcodec.training.flat import Slot, consecutive
 from inrcodec.training.task import Export, Metrics, Setting, Start
 from inrcodec.training.worker import Worker
 
@@ -136,8 +135,8 @@ class _Part:
     classes: Tensor
     symbols: Tensor
     alphabet: int
-    shapes: tuple[tuple[int, ...], ...]
-    slices: tuple[slice, ...]
+    matrices: tuple[Slot, ...]
+    tables: Slot
 
 
 class ContextsTask:
@@ -164,19 +163,18 @@ class ContextsTask:
         for element, inputs in feature_counts(self.predictors[UNIT].modes).items():
             for size, record in self.recorder.seen[element].items():
                 alphabet = 2 * size if element == "last_diagonals" else MAGNITUDES
-                tables = (2 * ROWS, alphabet)
-                shapes = ((h1, inputs), (h1,), (h2, h1), (h2,), (1, h2), (1,), tables)
-                cuts = np.cumsum([end, *(math.prod(shape) for shape in shapes)])
-                slices = tuple(slice(int(a), int(b)) for a, b in pairwise(cuts))
-                end = int(cuts[-1])
+                shapes = ((h1, inputs), (h1,), (h2, h1), (h2,), (1, h2), (1,), (2 * ROWS, alphabet))
+                names = (*_MATRICES, "tables")
+                *matrices, tables = consecutive(zip(names, shapes, strict=True), end)
+                end = tables.stop
                 yield _Part(
                     f"{TENSORS[element]}.{size}",
                     torch.from_numpy(np.concatenate(record.features)),
                     torch.from_numpy(np.concatenate(record.classes)).long(),
                     torch.from_numpy(np.concatenate(record.symbols)).long(),
                     alphabet,
-                    shapes,
-                    slices,
+                    tuple(matrices),
+                    tables,
                 )
 
     def start(self) -> Start:
@@ -184,9 +182,9 @@ class ContextsTask:
         rng = np.random.default_rng(self.seed)
         pieces = []
         for part in self.parts:
-            for shape in part.shapes[:-1]:
-                deviation = 1 / math.sqrt(shape[1]) if len(shape) == 2 else 0.0
-                pieces.append(rng.normal(0, 1, shape).ravel() * deviation)
+            for slot in part.matrices:
+                deviation = 1 / math.sqrt(slot.shape[1]) if len(slot.shape) == 2 else 0.0
+                pieces.append(rng.normal(0, 1, slot.size) * deviation)
             pieces[-1] += ROWS / 3
             symbol = np.arange(part.alphabet, dtype=np.float64)
             row = np.arange(ROWS, dtype=np.float64)[:, None]
@@ -198,14 +196,12 @@ class ContextsTask:
                 logits = -0.5 * ((symbol - centre) / width) ** 2
             pieces.append(np.tile(logits, (2, 1)).ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        hidden = tuple(Matrix(part.slices[i], part.shapes[i][0]) for part in self.parts for i in (0, 2))
+        hidden = tuple(part.matrices[i] for part in self.parts for i in (0, 2))
         return Start.unprunable(params, hidden)
 
     def _bits(self, part: _Part, params: Tensor, index: Tensor) -> Tensor:
         """Mean code length of some of a network's symbols."""
-        w1, b1, w2, b2, w3, b3, logits = (
-            params[s].reshape(shape) for s, shape in zip(part.slices, part.shapes, strict=True)
-        )
+        w1, b1, w2, b2, w3, b3, logits = (slot.of(params) for slot in (*part.matrices, part.tables))
         largest = HIDDEN_MAX / CONTEXT_UNIT
         x = part.features[index].to(params.dtype) / CONTEXT_FEATURE
         x = (x @ w1.T + b1).clamp(0, largest)
@@ -259,7 +255,7 @@ class ContextsTask:
                 tensors[f"{part.name}.{name}"] = getattr(network, name).astype(np.int32)
             counts = np.zeros((2 * ROWS, part.alphabet))
             np.add.at(counts, (_rows(network, part), part.symbols.numpy()), 1)
-            logits = params[part.slices[-1]].reshape(part.shapes[-1])
+            logits = part.tables.of(params)
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
         metadata = {"trained_on": self.options.trained_on}
@@ -274,9 +270,7 @@ def _tables(counts: NDArray[np.floating[Any]], prior: NDArray[np.floating[Any]])
 
 def _integer_network(part: _Part, params: NDArray[np.float32]) -> ContextNetwork:
     """The integer network of a part of the flat vector, but for its tables."""
-    return context_network(
-        [params[s].reshape(shape) for s, shape in zip(part.slices[:-1], part.shapes[:-1], strict=True)]
-    )
+    return context_network([slot.of(params) for slot in part.matrices])
 
 
 def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:

@@ -134,7 +134,7 @@ class Trainer:
         self._matrices = start.matrices
         self._rates = torch.tensor(start.rates, device=worker.device)
         for matrix in start.matrices:
-            self._rates[matrix.span] = 0
+            self._rates[matrix.slice] = 0
         self._moments = Moments.zeros(self.params)
         self._momentum = torch.zeros_like(self._rates)
         self.step = 0
@@ -209,7 +209,7 @@ class Trainer:
             for matrix in self._matrices:
                 muon_step(self.params, gradient, self._momentum, matrix, rate)
                 # an orthogonal step moves what is pruned, too
-                self.params[matrix.span] *= self.mask[matrix.span]
+                self.params[matrix.slice] *= self.mask[matrix.slice]
 
     def _accumulate(self, metrics: Metrics) -> None:
         # stays on the device: no synchronisation per step

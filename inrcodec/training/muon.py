@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from inrcodec.training.flat import Slot
 
 _MOMENTUM = 0.95
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -14,28 +15,21 @@ _ITERATIONS = 5
 _RMS = 0.2
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """Where a weight matrix lies in a flat vector: rows of outputs, one after another."""
-
-    span: slice
-    rows: int
-
-
-def muon_step(params: Tensor, gradient: Tensor, momentum: Tensor, matrix: Matrix, rate: float) -> None:
+def muon_step(params: Tensor, gradient: Tensor, momentum: Tensor, matrix: Slot, rate: float) -> None:
     """Update one matrix of ``params`` and its momentum in place, under ``torch.no_grad``.
 
     Args:
         params: (P,), holding the matrix.
         gradient: (P,).
         momentum: (P,), running mean of the gradient.
-        matrix: what is updated.
+        matrix: what is updated: rows of outputs.
         rate: learning rate, on the scale of Adam's (Liu et al. 2025, section 2.2).
     """
-    mean = momentum[matrix.span].lerp_(gradient[matrix.span], 1 - _MOMENTUM)
-    ahead = gradient[matrix.span].lerp(mean, _MOMENTUM).reshape(matrix.rows, -1)
+    span = matrix.slice
+    mean = momentum[span].lerp_(gradient[span], 1 - _MOMENTUM)
+    ahead = gradient[span].lerp(mean, _MOMENTUM).reshape(matrix.shape[0], -1)
     scale = _RMS * math.sqrt(max(ahead.shape))
-    params[matrix.span] -= rate * scale * orthogonalise(ahead).flatten()
+    params[span] -= rate * scale * orthogonalise(ahead).flatten()
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from inrcodec.training.checkpoint import load_input
 from inrcodec.training.data import Split
 from inrcodec.training.export import restoration_network
 from inrcodec.training.fits import FittedPhoto, fitted_photos
-from inrcodec.training.muon import Matrix
+from inrcodec.training.flat import consecutive
 from inrcodec.training.task import Export, Metrics, Setting, Start
 from inrcodec.training.worker import Worker
 
@@ -124,32 +124,31 @@ class RestorationTask:
         self.worker = worker
         self._scales = [1 / example.squared_error() for example in training]
         channels = (INPUTS, *options.hidden, SAMPLES)
-        self._shapes = [s for a, b in pairwise(channels) for s in ((b, a, 3, 3), (b,))]
-        cuts = np.cumsum([0, *(math.prod(shape) for shape in self._shapes)])
-        self._slices = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
+        shapes = [s for a, b in pairwise(channels) for s in (("weight", (b, a, 3, 3)), ("bias", (b,)))]
+        self._slots = consecutive(shapes)
 
     def start(self) -> Start:
         """Hidden layers that pass their inputs on, else training stalls; plus random weights."""
         rng = np.random.default_rng(self.seed)
         pieces = []
-        for number, shape in enumerate(self._shapes):
-            gain = _LAST_GAIN if number == len(self._shapes) - 2 else _GAIN
-            deviation = gain * math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.0
-            piece = rng.normal(0, 1, shape) * deviation
-            if len(shape) > 1 and 0 < number < len(self._shapes) - 2:
-                piece[:, :, 1, 1] += np.eye(*shape[:2])
+        last = len(self._slots) - 2
+        for number, slot in enumerate(self._slots):
+            weight = slot.name == "weight"
+            gain = _LAST_GAIN if number == last else _GAIN
+            deviation = gain * math.sqrt(2 / math.prod(slot.shape[1:])) if weight else 0.0
+            piece = rng.normal(0, 1, slot.shape) * deviation
+            if weight and 0 < number < last:
+                piece[:, :, 1, 1] += np.eye(slot.shape[0], slot.shape[1])
             pieces.append(piece.ravel())
         params = np.concatenate(pieces).astype(np.float32)
-        layers = zip(self._slices, self._shapes, strict=True)
-        matrices = tuple(Matrix(span, shape[0]) for span, shape in layers if len(shape) > 1)
-        return Start.unprunable(params, matrices)
+        return Start.unprunable(params, self._slots[::2])
 
     def _layers(self, params: Tensor) -> list[Tensor]:
         """Weights and biases in turn; those of samples of the first layer sum to zero over every plane.
 
         That makes the network blind to the mean of its surroundings.
         """
-        layers = [params[s].reshape(shape) for s, shape in zip(self._slices, self._shapes, strict=True)]
+        layers = [slot.of(params) for slot in self._slots]
         weights = layers[0][:, :SAMPLES].reshape(-1, PLANES, FOLD**2, 3, 3)
         weights = weights - weights.mean((2, 3, 4), keepdim=True)
         layers[0] = torch.cat([weights.flatten(1, 2), layers[0][:, SAMPLES:]], 1)
@@ -159,7 +158,7 @@ class RestorationTask:
         """Inputs (INPUTS, n + 2 radius, ...), targets (SAMPLES, n, n) in quantiser steps, and the weight."""
         number = int(rng.integers(len(self.training)))
         example = self.training[number].turned(int(rng.integers(8)))
-        radius, length = len(self._shapes) // 2, self.options.crop // FOLD
+        radius, length = len(self._slots) // 2, self.options.crop // FOLD
         spans = []
         for samples in example.decoded.shape[1:]:
             begin = rng.integers(0, max(0, samples // FOLD - length) + 1)

@@ -12,35 +12,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inrcodec.training.flat import Array, FloatArray, Slot, consecutive
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Activation = Literal["sine", "identity"]
-FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
-Array = TypeVar("Array", FloatArray, "Tensor")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One named tensor inside the flat parameter vector."""
-
-    name: str
-    start: int
-    shape: tuple[int, ...]
-
-    @property
-    def slice(self) -> slice:
-        """Where the tensor lies, row-major, in the flat vector."""
-        return slice(self.start, self.start + math.prod(self.shape))
 
 
 @dataclass(frozen=True)
@@ -82,18 +68,15 @@ class Layout:
     def slots(self) -> tuple[Slot, ...]:
         """``0.weight`` (out, in), ``0.bias`` (out,), ``1.weight``, ... in flat order."""
         sizes = (self.in_features, *self.widths, self.out_features)
-        slots: list[Slot] = []
-        start = 0
+        shapes: list[tuple[str, tuple[int, ...]]] = []
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
-            for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
-                slots.append(Slot(f"{layer}.{name}", start, shape))
-                start += math.prod(shape)
-        return tuple(slots)
+            shapes += [(f"{layer}.weight", (fan_out, fan_in)), (f"{layer}.bias", (fan_out,))]
+        return consecutive(shapes)
 
     @cached_property
     def size(self) -> int:
         """Length P of the flat vector."""
-        return sum(math.prod(slot.shape) for slot in self.slots)
+        return sum(slot.size for slot in self.slots)
 
     def slot(self, name: str) -> Slot:
         """The slot of that name; KeyError if there is none."""
@@ -173,7 +156,7 @@ class Siren:
             layer = index // 2
             fan_in = layout.slots[2 * layer].shape[1]
             bound = 1 / fan_in if layer == 0 else math.sqrt(6 / fan_in) / omegas[layer]
-            params[slot.slice] = rng.uniform(-bound, bound, math.prod(slot.shape))
+            params[slot.slice] = rng.uniform(-bound, bound, slot.size)
         every = np.ones(layout.size, np.bool_)
         return cls(layout, params, every, every)
 
@@ -249,6 +232,17 @@ class Siren:
         return {slot.name: int(self.mask[slot.slice].sum()) for slot in self.layout.slots}
 
 
+def layer_inputs(layout: Layout, params: Array, x: Array) -> Iterator[Array]:
+    """What enters every layer, from the samples to the features: arguments as for `features`."""
+    yield x
+    for layer, (activation, omega) in enumerate(zip(layout.activations, layout.omegas, strict=True)):
+        # omega goes into the small operands: one pass less over the samples
+        x = _affine(layout, params, layer, x, omega)
+        if activation == "sine":
+            x = _sine(x)
+        yield x
+
+
 def features(layout: Layout, params: Array, x: Array) -> Array:
     """Activations that enter the output layer.
 
@@ -260,12 +254,9 @@ def features(layout: Layout, params: Array, x: Array) -> Array:
     Returns:
         (N, F), or (B, N, F) if either argument is batched; F is the last width.
     """
-    for layer, (activation, omega) in enumerate(zip(layout.activations, layout.omegas, strict=True)):
-        # omega goes into the small operands: one pass less over the samples
-        x = _affine(layout, params, layer, x, omega)
-        if activation == "sine":
-            x = _sine(x)
-    return x
+    for last in layer_inputs(layout, params, x):  # noqa: B007 - a list of all would take more memory
+        pass
+    return last
 
 
 def evaluate(layout: Layout, params: Array, x: Array) -> Array:
@@ -275,8 +266,7 @@ def evaluate(layout: Layout, params: Array, x: Array) -> Array:
 
 def _affine(layout: Layout, params: Array, layer: int, x: Array, scale: float) -> Array:
     weight, bias = layout.slots[2 * layer : 2 * layer + 2]
-    matrix = params[..., weight.slice].reshape(*params.shape[:-1], *weight.shape)
-    offset = params[..., bias.slice][..., None, :]
+    matrix, offset = weight.of(params), bias.of(params)[..., None, :]
     if scale != 1:
         matrix, offset = matrix * scale, offset * scale
     out = x @ matrix.mT

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,26 @@ from torch import Tensor
 from inrcodec.decisions.partitioning import open_loop
 from inrcodec.decisions.quantizer import EXCHANGE
 from inrcodec.errors import InputError
-from inrcodec.signal.color import to_planes
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.transforms import FEATURE_BITS, cosine_features
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import (
     BLOCK,
     SIZES,
+    UNIT,
     Partition,
     boundary_indices,
     boundary_size,
     sample_indices,
     uniform_splits,
 )
-from inrcodec.training.data import Photos, load_photos
-from inrcodec.training.muon import Matrix
-from inrcodec.training.siren import Layout, evaluate, features
+from inrcodec.training.data import Photos, block_planes, load_photos
+from inrcodec.training.flat import Slot, consecutive
+from inrcodec.training.siren import Layout, evaluate, layer_inputs
 from inrcodec.training.task import Export, Metrics, Setting, Start
 from inrcodec.training.worker import Worker
+
+IntArray = NDArray[np.int64]
 
 _SCORE_BATCHES = 32
 _VALIDATION_BATCHES = 12
@@ -103,89 +104,101 @@ def rate_distortion(weights: Tensor) -> Tensor:
     return cost
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where cells of one size lie.
+
+    Attributes:
+        size: samples per side.
+        photo: (B,) number of the photo.
+        turn: (B,) how that is turned.
+        y, x: (B,) row and column in the turned photo, in cells.
+    """
+
+    size: int
+    photo: IntArray
+    turn: IntArray
+    y: IntArray
+    x: IntArray
+
+    def __getitem__(self, share: slice) -> _Places:
+        """Some of them."""
+        return _Places(self.size, self.photo[share], self.turn[share], self.y[share], self.x[share])
+
+
 class _Cells:
     """All training cells of photos: gathers of boundaries (at one quantiser step) and samples."""
 
     def __init__(self, photos: Photos, steps: tuple[float, ...]) -> None:
-        sizes = photos.sizes // BLOCK * BLOCK
-        planes = []
-        for start, full, cut in zip(photos.starts, photos.sizes, sizes, strict=True):
-            pixels = photos.pixels[start : start + full.prod()].numpy().reshape(*full, 3)
-            planes.append(to_planes(pixels[: cut[0], : cut[1]]))
+        """Quantise every photo at each of the quantiser steps (8-bit units)."""
+        planes = [block_planes(photos, number) for number in range(len(photos))]
         self.samples = _joined(planes)
         self.views = [_joined([open_loop(p, s * 2**FRACTION) for p in planes]) for s in steps]
-        self._starts = np.concatenate([[0], np.cumsum(sizes.prod(1))])[:-1]
-        self._sizes = sizes
-        # A uniform partition of one block row by three tells every cell's availability pattern.
-        self._first = {s: np.cumsum((sizes // s).prod(1)) for s in SIZES}
+        self._sizes = photos.sizes // BLOCK * BLOCK
+        areas = self._sizes.prod(1)
+        self._firsts = np.cumsum(areas) - areas
+        self._ends = {s: np.cumsum(areas // s**2) for s in SIZES}
+        # In a uniform partition of 3 x 3 blocks, the middle one shows what is at hand of a cell's neighbours.
         self._patterns = {s: Partition.from_splits(uniform_splits((3, 3), s)) for s in SIZES}
 
-    def draw(
-        self, rng: np.random.Generator, size: int, count: int, share: slice, view: int, turned: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Random cells: boundary (B, 3, boundary_size) and samples (B, 3, size, size), float32.
+    def draw(self, rng: np.random.Generator, size: int, count: int, *, turned: bool) -> _Places:
+        """Random cells with neighbours above and to the left.
 
         Args:
             rng: what they depend on.
             size: their size.
-            count: how many, over all processes.
-            share: which of them.
-            view: number of the quantiser step.
+            count: how many.
             turned: whether each is taken from its photo flipped and transposed at random.
         """
-        ends = self._first[size]
-        flat = rng.integers(0, ends[-1], count)[share]
-        photo = np.searchsorted(ends, flat, side="right")
-        turns = rng.integers(0, 8, count)[share] if turned else np.zeros_like(photo)
-        height, width = self._turned_sizes(photo, turns) // size
-        y = np.maximum(rng.integers(0, 1 << 30, count)[share] % height, min(1, height.min() - 1))
-        x = np.maximum(rng.integers(0, 1 << 30, count)[share] % width, min(1, width.min() - 1))
-        boundary, samples = self._indices(photo, turns, y, x, size)
-        inside = _taken(self.samples, samples)
-        return _taken(self.views[view], boundary), inside.reshape(len(flat), 3, size, size)
+        ends = self._ends[size]
+        photo = np.searchsorted(ends, rng.integers(0, ends[-1], count), side="right")
+        turn = rng.integers(0, 8, count) if turned else np.zeros_like(photo)
+        y, x = (
+            np.maximum(rng.integers(0, 1 << 30, count) % cells, 1)
+            for cells in self._turned_sizes(photo, turn) // size
+        )
+        return _Places(size, photo, turn, y, x)
 
-    def _turned_sizes(self, photo: NDArray[np.int64], turns: NDArray[np.int64]) -> NDArray[np.int64]:
+    def gather(self, places: _Places, view: int) -> tuple[Tensor, Tensor]:
+        """Boundary (B, 3, boundary_size), quantised by step number `view`; samples (B, 3, size, size)."""
+        boundary, inside = self.indices(places)
+        samples = _taken(self.samples, inside).reshape(-1, 3, places.size, places.size)
+        return _taken(self.views[view], boundary), samples
+
+    def indices(self, places: _Places) -> tuple[IntArray, IntArray]:
+        """Where boundary and samples of cells lie: (B, boundary_size) and (B, size * size)."""
+        size, pattern = places.size, self._patterns[places.size]
+        per_block, units = BLOCK // size, size // UNIT
+        twin_y, twin_x = per_block + places.y % per_block, per_block + places.x % per_block
+        twins = pattern.owner[twin_y * units, twin_x * units]
+        width = pattern.owner.shape[1] * UNIT
+        down, right = (places.y - twin_y) * size, (places.x - twin_x) * size
+
+        def moved(index: IntArray) -> IntArray:
+            rows, columns = np.divmod(index, width)
+            return self._flat(places, rows + down[:, None], columns + right[:, None])
+
+        return (
+            moved(boundary_indices(pattern, twins, size, width)),
+            moved(sample_indices(pattern, twins, size, width)),
+        )
+
+    def _flat(self, places: _Places, rows: IntArray, columns: IntArray) -> IntArray:
+        """Where rows and columns (B, n) of turned photos lie; the last column goes on to the right."""
+        photo, turn = places.photo[:, None], places.turn[:, None]
+        height, width = self._turned_sizes(places.photo, places.turn)[:, :, None]
+        columns = np.minimum(columns, width - 1)
+        # Sizes are multiples of what views are quantised by: turning a photo turns its views alike.
+        rows = np.where(turn & _FLIPPED_ROWS, height - 1 - rows, rows)
+        columns = np.where(turn & _FLIPPED_COLUMNS, width - 1 - columns, columns)
+        rows, columns = np.where(turn & _TRANSPOSED, (columns, rows), (rows, columns))
+        flat: IntArray = self._firsts[photo] + rows * self._sizes[photo, 1] + columns
+        return flat
+
+    def _turned_sizes(self, photo: IntArray, turn: IntArray) -> IntArray:
         """Heights and widths of turned photos: (2, B)."""
         sizes = self._sizes[photo].T
-        return np.where(turns & _TRANSPOSED, sizes[::-1], sizes)
-
-    def _indices(
-        self,
-        photo: NDArray[np.int64],
-        turns: NDArray[np.int64],
-        y: NDArray[np.int64],
-        x: NDArray[np.int64],
-        size: int,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Flat indices of the boundary and the samples of cell (y, x) of each turned photo."""
-        per_block = BLOCK // size
-        pattern = self._patterns[size]
-        height, width = self._turned_sizes(photo, turns)[:, :, None]
-        # The cell's twin in the middle block of the pattern has the same neighbours at hand.
-        twin_y, twin_x = per_block + y % per_block, per_block + x % per_block
-        twins = pattern.owner[twin_y * (size // 8), twin_x * (size // 8)]
-        stride = pattern.owner.shape[1] * 8
-        origin = pattern.row[twins, None] * 8 * stride + pattern.col[twins, None] * 8
-        turn = turns[:, None]
-
-        def move(index: NDArray[np.int64]) -> NDArray[np.int64]:
-            # Rows and columns relative to the cell; the shift by 8 keeps samples left of it in their row.
-            dy, dx = np.divmod(index - origin + 8 * stride + 8, stride)
-            dy, dx = dy - 8, dx - 8
-            rows = y[:, None] * size + dy
-            columns = np.clip(x[:, None] * size + dx, 0, width - 1)
-            # Sizes are multiples of what views are quantised by: turning a photo turns its views alike.
-            rows = np.where(turn & _FLIPPED_ROWS, height - 1 - rows, rows)
-            columns = np.where(turn & _FLIPPED_COLUMNS, width - 1 - columns, columns)
-            rows, columns = np.where(turn & _TRANSPOSED, (columns, rows), (rows, columns))
-            moved: NDArray[np.int64] = (
-                self._starts[photo, None] + rows * self._sizes[photo, 1, None] + columns
-            )
-            return moved
-
-        return move(boundary_indices(pattern, twins, size, stride)), move(
-            sample_indices(pattern, twins, size, stride)
-        )
+        return np.where(turn & _TRANSPOSED, sizes[::-1], sizes)
 
 
 def _joined(planes: list[NDArray[np.float32]]) -> Tensor:
@@ -200,13 +213,66 @@ def _taken(samples: Tensor, index: NDArray[np.int64]) -> Tensor:
 
 @dataclass(frozen=True)
 class _Part:
-    """Where one size's network lies in the flat vector."""
+    """Where one size's network lies in the flat vector.
 
-    size: int
+    Attributes:
+        layout: shape of the SIREN.
+        layers: its weights and biases in turn.
+        skip: linear map from the boundary to the output.
+        prior: logits of the modes.
+    """
+
     layout: Layout
-    network: slice
-    skip: slice
-    prior: slice
+    layers: tuple[Slot, ...]
+    skip: Slot
+    prior: Slot
+
+    @classmethod
+    def of(cls, layout: Layout, modes: int, start: int) -> _Part:
+        shapes = [
+            *((slot.name, slot.shape) for slot in layout.slots),
+            ("skip", (layout.out_features, layout.in_features)),
+            ("prior", (modes,)),
+        ]
+        *layers, skip, prior = consecutive(shapes, start)
+        return cls(layout, tuple(layers), skip, prior)
+
+    @property
+    def network(self) -> slice:
+        """All layers of the SIREN."""
+        return slice(self.layers[0].start, self.skip.start)
+
+    @property
+    def size(self) -> int:
+        """Length of the part."""
+        return self.prior.stop - self.layers[0].start
+
+
+def _draw(part: _Part, params: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Fill one size's network with random weights and phases; the output's bias and the prior stay."""
+    weights, biases = part.layers[::2], part.layers[1::2]
+    for layer, gain in enumerate((1.0, 1.5, 0.1)):
+        weight, bias = weights[layer], biases[layer]
+        params[weight.slice] = rng.normal(0, gain / math.sqrt(weight.shape[1]), weight.size)
+        if layer < 2:
+            params[bias.slice] = rng.uniform(-math.pi, math.pi, bias.size)
+    params[part.skip.slice] = rng.normal(0, 0.01, part.skip.size)
+
+
+def normalised(boundary: Tensor, step: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs of a prediction network: see `inrcodec.signal.prediction.mean_and_scale`, here in floats.
+
+    Args:
+        boundary: (B, 3, boundary_size) fixed-point samples.
+        step: quantiser step, fixed-point.
+
+    Returns:
+        The samples less their mean, in units of the scale; mean and scale (B, 3, 1).
+    """
+    mean = boundary.mean(-1, keepdim=True)
+    centred = boundary - mean
+    scale = centred.abs().mean(-1, keepdim=True) + step / 16
+    return centred / scale, mean, scale
 
 
 class StartsTask:
@@ -227,11 +293,8 @@ class StartsTask:
         for size in SIZES:
             outputs = options.modes * len(predicted_harmonics(size))
             layout = Layout.sines(boundary_size(size), (options.hidden,) * 2, outputs, 1.0)
-            lengths = (layout.size, outputs * boundary_size(size), options.modes)
-            cuts = np.cumsum([end, *lengths])
-            pieces = [slice(int(a), int(b)) for a, b in pairwise(cuts)]
-            self.parts[size] = _Part(size, layout, *pieces)
-            end = int(cuts[-1])
+            self.parts[size] = _Part.of(layout, options.modes, end)
+            end += self.parts[size].size
         self.length = end
 
     def start(self) -> Start:
@@ -242,33 +305,20 @@ class StartsTask:
         params = np.zeros(self.length, np.float32)
         prunable = np.zeros(self.length, np.bool_)
         rates = np.ones(self.length, np.float32)
-        matrices = []
         rng = np.random.default_rng(self.seed)
         for size, part in self.parts.items():
-            order = np.add(*np.divmod(predicted_harmonics(size), size))
-            decay = np.tile(1 / (1 + order * 8 / size), self.options.modes)[:, None]
-            view = params[part.network]
-            for slot, gain in zip(part.layout.slots, (1.0, 0, 1.5, 0, 0.1, 0), strict=True):
-                if slot.name.endswith("weight"):
-                    deviation = gain / math.sqrt(slot.shape[1])
-                    view[slot.slice] = rng.normal(0, deviation, math.prod(slot.shape))
-                elif slot.name != "2.bias":
-                    view[slot.slice] = rng.uniform(-math.pi, math.pi, math.prod(slot.shape))
-            for slot in part.layout.slots:
-                # Rows of the output learn at rates of their own, which an orthogonal step cannot have.
-                if slot.name in ("0.weight", "1.weight"):
-                    first = part.network.start + slot.slice.start
-                    matrices.append(Matrix(slice(first, first + math.prod(slot.shape)), slot.shape[0]))
-            params[part.skip] = rng.normal(0, 0.01, part.skip.stop - part.skip.start)
+            _draw(part, params, rng)
             prunable[part.network] = part.layout.select("weight")
-            prunable[part.skip] = True
-            output, bias = part.layout.slots[-2:]
-            columns = boundary_size(size)
+            prunable[part.skip.slice] = True
+            order = np.add(*np.divmod(predicted_harmonics(size), size))
+            decay = np.tile(1 / (1 + order * 8 / size), self.options.modes)
             for target in (params, rates):
-                target[part.network][output.slice] *= np.repeat(decay, output.shape[1])
-                target[part.network][bias.slice] *= decay[:, 0]
-                target[part.skip] *= np.repeat(decay, columns)
-        return Start(params, np.ones(self.length, np.bool_), prunable, rates, tuple(matrices))
+                for slot in (*part.layers[-2:], part.skip):
+                    # Rows of the output, one per harmonic.
+                    target[slot.slice] *= np.repeat(decay, slot.size // len(decay))
+        # Rows of the output learn at rates of their own, which an orthogonal step cannot have.
+        matrices = tuple(slot for part in self.parts.values() for slot in part.layers[:-2:2])
+        return Start(params, np.ones(self.length, np.bool_), prunable, rates, matrices)
 
     def costs(self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float) -> Tensor:
         """Cost in bits of every mode, prior included: (B, modes).
@@ -281,39 +331,37 @@ class StartsTask:
             step: quantiser step, fixed-point.
         """
         part = self.parts[size]
-        mean = boundary.mean(-1, keepdim=True)
-        centred = boundary - mean
-        scale = centred.abs().mean(-1, keepdim=True) + step / 16
-        x = (centred / scale).reshape(-1, boundary.shape[-1])
+        inputs, mean, scale = normalised(boundary, step)
+        x = inputs.flatten(0, 1)
         # One split, so that the gradient of the whole vector is put together once.
-        lengths = [s.stop - s.start for s in (part.network, part.skip, part.prior)]
-        network, skip, prior = torch.split(params, lengths)
-        starts = evaluate(part.layout, network, x) + x @ skip.reshape(-1, boundary.shape[-1]).T
-        starts = starts.reshape(len(boundary), 3, self.options.modes, -1) * (
-            scale[..., None] * (size / 8 / step)
-        )
+        network, skip, prior = torch.split(params, [part.layout.size, part.skip.size, part.prior.size])
+        predicted = evaluate(part.layout, network, x) + x @ skip.reshape(part.skip.shape).T
+        predicted = predicted.reshape(*inputs.shape[:2], self.options.modes, -1)
+        predicted = predicted * (scale[..., None] * (size / 8 / step))
         basis = torch.as_tensor(cosine_features(size) / 2**FEATURE_BITS, dtype=torch.float32)
         spectrum = (basis @ (inside - mean[..., None]) @ basis.T).flatten(2) / step
         low = torch.from_numpy(predicted_harmonics(size))
         fixed = rate_distortion(spectrum).sum((1, 2)) - rate_distortion(spectrum[..., low]).sum((1, 2))
-        cost = rate_distortion(spectrum[:, :, None, low] - starts).sum((1, 3)) + fixed[:, None]
+        residual = spectrum[:, :, None, low] - predicted
+        cost = rate_distortion(residual).sum((1, 3)) + fixed[:, None]
         bits: Tensor = torch.log_softmax(prior, 0) / math.log(2)
         return cost - bits
 
     def _split(self, params: Tensor) -> dict[int, Tensor]:
         """The part of the flat vector that belongs to each size."""
-        lengths = [part.prior.stop - part.network.start for part in self.parts.values()]
+        lengths = [part.size for part in self.parts.values()]
         return dict(zip(self.parts, torch.split(params, lengths), strict=True))
 
     def _batch(
-        self, data: _Cells, size: int, stream: int, index: int, turned: bool = False
+        self, data: _Cells, size: int, stream: int, index: int, *, turned: bool = False
     ) -> tuple[Tensor, Tensor, float]:
+        """This worker's share of a batch, and its quantiser step: fixed-point; see `costs`."""
         rng = np.random.default_rng([self.seed, stream, size, index])
         view = index % len(self.options.steps)
         count = self.options.batch[SIZES.index(size)]
-        boundary, inside = data.draw(rng, size, count, self.worker.share(count), view, turned)
-        device = self.worker.device
-        return boundary.to(device), inside.to(device), self.options.steps[view] * 2**FRACTION
+        places = data.draw(rng, size, count, turned=turned)[self.worker.share(count)]
+        boundary, inside = (part.to(self.worker.device) for part in data.gather(places, view))
+        return boundary, inside, self.options.steps[view] * 2**FRACTION
 
     def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
         """Mean over sizes of the mixture's code length in bits per sample."""
@@ -332,25 +380,12 @@ class StartsTask:
         del mask
         result = torch.zeros_like(params)
         for size, part in self.parts.items():
-            inputs = []
-            for index in range(_SCORE_BATCHES):
-                boundary, _, step = self._batch(self.train, size, 1, index)
-                centred = boundary - boundary.mean(-1, keepdim=True)
-                x = centred / (centred.abs().mean(-1, keepdim=True) + step / 16)
-                inputs.append(x.reshape(-1, x.shape[-1]))
-            x = torch.cat(inputs)
-            network = params[part.network]
-            first = Layout.sines(x.shape[1], part.layout.widths[:1], 1, 1.0)
-            hidden = features(
-                first, torch.cat([network[: first.slots[2].start], x.new_zeros(first.widths[0] + 1)]), x
-            )
-            seen = [x, hidden, features(part.layout, network, x)]
-            view = result[part.network]
-            for values, slot in zip(seen, part.layout.slots[::2], strict=True):
-                size_rms = values.square().mean(0).sqrt()
-                view[slot.slice] = (network[slot.slice].reshape(slot.shape).abs() * size_rms).flatten()
-            skip = params[part.skip].reshape(-1, x.shape[1]).abs()
-            result[part.skip] = (skip * x.square().mean(0).sqrt()).flatten()
+            batches = (self._batch(self.train, size, 1, index) for index in range(_SCORE_BATCHES))
+            x = torch.cat([normalised(boundary, step)[0].flatten(0, 1) for boundary, _, step in batches])
+            seen = (*layer_inputs(part.layout, params[part.network], x), x)
+            for slot, values in zip((*part.layers[::2], part.skip), seen, strict=True):
+                weights = slot.of(params).abs() * values.square().mean(0).sqrt()
+                result[slot.slice] = weights.flatten()
         return result
 
     def validate(self, params: Tensor, mask: Tensor) -> dict[str, float]:
@@ -373,13 +408,12 @@ class StartsTask:
         """Per size, float arrays weight1 ... bias3 (the skip joined to the last layer) and the prior."""
         tensors: dict[str, NDArray[Any]] = {}
         for size, part in self.parts.items():
-            network, skip = params[part.network], params[part.skip].reshape(-1, boundary_size(size))
-            for slot in part.layout.slots:
+            for slot in part.layers:
                 layer, kind = slot.name.split(".")
-                tensors[f"starts.{size}.{kind}{int(layer) + 1}"] = network[slot.slice].reshape(slot.shape)
-            joined = np.concatenate([tensors[f"starts.{size}.weight3"], skip], axis=1)
+                tensors[f"starts.{size}.{kind}{int(layer) + 1}"] = slot.of(params)
+            joined = np.concatenate([tensors[f"starts.{size}.weight3"], part.skip.of(params)], axis=1)
             tensors[f"starts.{size}.weight3"] = joined
-            tensors[f"starts.{size}.prior"] = params[part.prior]
+            tensors[f"starts.{size}.prior"] = part.prior.of(params)
         return Export(tensors, {"task": "starts", "density": float(mask.mean())})
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.training.muon import Matrix
+from inrcodec.training.flat import Slot
 from inrcodec.training.worker import Worker
 
 Metrics = dict[str, Tensor | float]
@@ -31,10 +31,10 @@ class Start:
     mask: NDArray[np.bool_]
     prunable: NDArray[np.bool_]
     rates: NDArray[np.float32]
-    matrices: tuple[Matrix, ...] = ()
+    matrices: tuple[Slot, ...] = ()
 
     @classmethod
-    def unprunable(cls, params: NDArray[np.float32], matrices: tuple[Matrix, ...] = ()) -> Start:
+    def unprunable(cls, params: NDArray[np.float32], matrices: tuple[Slot, ...] = ()) -> Start:
         """All parameters exist and stay, and learn at one rate."""
         every = np.ones(len(params), np.bool_)
         return cls(params, every, ~every, np.ones(len(params), np.float32), matrices)

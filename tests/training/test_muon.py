@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from inrcodec.training.muon import Matrix, muon_step, orthogonalise
+from inrcodec.training.flat import Slot
+from inrcodec.training.muon import muon_step, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (12, 12)])
@@ -27,8 +28,8 @@ def test_steps_are_those_of_pytorch() -> None:
     generator = torch.Generator().manual_seed(1)
     begin, rows, columns = 3, 6, 20
     params = torch.randn(begin + rows * columns + 2, generator=generator)
-    matrix = Matrix(slice(begin, begin + rows * columns), rows)
-    expected = torch.nn.Parameter(params[matrix.span].reshape(rows, columns).clone())
+    matrix = Slot("matrix", begin, (rows, columns))
+    expected = torch.nn.Parameter(matrix.of(params).clone())
     optimiser = torch.optim.Muon(
         [expected], lr=0.02, momentum=0.95, weight_decay=0, adjust_lr_fn="match_rms_adamw"
     )
@@ -36,10 +37,10 @@ def test_steps_are_those_of_pytorch() -> None:
     for _ in range(5):
         gradient = torch.randn(params.shape, generator=generator)
         muon_step(params, gradient, momentum, matrix, 0.02)
-        expected.grad = gradient[matrix.span].reshape(rows, columns).clone()
+        expected.grad = matrix.of(gradient).clone()
         optimiser.step()
-    moved = params[matrix.span].reshape(rows, columns)
+    moved = matrix.of(params)
     assert torch.allclose(moved, expected, rtol=0, atol=1e-5)
     outside = torch.ones_like(params, dtype=torch.bool)
-    outside[matrix.span] = False
+    outside[matrix.slice] = False
     assert torch.equal(params[outside], before[outside])

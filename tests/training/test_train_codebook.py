@@ -35,7 +35,7 @@ from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
 from inrcodec.training.restoration import Options, RestorationTask, _Example
 from inrcodec.training.run import train
-from inrcodec.training.starts import _Cells, rate_distortion
+from inrcodec.training.starts import _Cells, _Places, rate_distortion
 from inrcodec.training.task import Setting
 from inrcodec.training.worker import single_worker
 
@@ -327,7 +327,7 @@ def test_training_cells_see_what_coded_cells_see(photos, size):
     # The draws leave out the first row and column, where samples have to be replaced.
     inner = every[(y > 0) & (x > 0)]
     photo = np.ones(len(inner), np.int64)
-    boundary, samples = cells._indices(photo, 0 * photo, y[inner], x[inner], size)
+    boundary, samples = cells.indices(_Places(size, photo, 0 * photo, y[inner], x[inner]))
     begin = height * width
     assert np.array_equal(samples - begin, sample_indices(partition, inner, size, width))
     expected = boundary_indices(partition, inner, size, width)
@@ -352,8 +352,8 @@ def test_turned_cells_are_cells_of_turned_photos(photos, turn):
         y, x = np.maximum(y, 1), np.maximum(x, 1)
         none = np.zeros(len(y), np.int64)
         for ours, theirs in zip(
-            cells._indices(none, none + turn, y, x, size),
-            expected._indices(none, none, y, x, size),
+            cells.indices(_Places(size, none, none + turn, y, x)),
+            expected.indices(_Places(size, none, none, y, x)),
             strict=True,
         ):
             assert torch.equal(cells.samples[ours], expected.samples[theirs])

@@ -17,9 +17,9 @@ import torch
 
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.training.checkpoint import load_arrays
+from inrcodec.training.flat import Slot
 from inrcodec.training.log import CsvLog, progress_bar
 from inrcodec.training.loop import TrainConfig, Trainer
-from inrcodec.training.muon import Matrix
 from inrcodec.training.task import Export, Start
 from inrcodec.training.worker import Worker, open_worker, single_worker
 
@@ -34,7 +34,7 @@ CONFIG = TrainConfig(
     validate_every=6,
 )
 
-MATRIX = Matrix(slice(10, 18), 2)
+MATRIX = Slot("matrix", 10, (2, 4))
 
 
 class Regression:
@@ -42,7 +42,7 @@ class Regression:
 
     size = 20
 
-    def __init__(self, worker: Worker, stop_at: int | None = None, matrices: tuple[Matrix, ...] = ()) -> None:
+    def __init__(self, worker: Worker, stop_at: int | None = None, matrices: tuple[Slot, ...] = ()) -> None:
         self.worker = worker
         self.matrices = matrices
         self.stop_at = stop_at
@@ -82,7 +82,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("matrices", [(), (MATRIX,)], ids=["adam", "muon"])
 @pytest.mark.parametrize("stop_at", [3, 5, 11, 13, 19, 27])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    tmp_path: Path, stop_at: int, matrices: tuple[Matrix, ...]
+    tmp_path: Path, stop_at: int, matrices: tuple[Slot, ...]
 ) -> None:
     worker = single_worker("cpu")
     config = replace(CONFIG, checkpoint_seconds=0)
