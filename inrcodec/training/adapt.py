@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.prune import prune
-from inrcodec.training.siren import Siren, evaluate
+from inrcodec.training.siren import Layout, Siren, evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def adapt(
     errors = []
     for step in range(1, steps + 1):
         params.requires_grad_(True)
-        error = (evaluate(siren.layout, params, coords) - targets).square().mean(dim=(1, 2))
+        error = squared_errors(siren.layout, params, coords, targets)
         errors.append(error.detach())
         (gradient,) = torch.autograd.grad(error.sum(), params)
         params = params.detach()
@@ -79,7 +79,7 @@ def adapt(
         # momentum goes on moving a weight after it was pruned
         params *= mask
     with torch.no_grad():
-        errors.append((evaluate(siren.layout, params, coords) - targets).square().mean(dim=(1, 2)))
+        errors.append(squared_errors(siren.layout, params, coords, targets))
     return Adapted(params, mask, psnr(torch.stack(errors)).cpu().numpy())
 
 
@@ -96,6 +96,11 @@ def coordinates(
     ]
     y, x = torch.meshgrid(*axes, indexing="ij")
     return torch.stack([x, y], dim=-1).reshape(-1, 2).to(device)
+
+
+def squared_errors(layout: Layout, params: Tensor, coords: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of every network (B, P) on its own targets (B, N, out): (B,)."""
+    return (evaluate(layout, params, coords) - targets).square().mean(dim=(1, 2))
 
 
 def psnr(error: Tensor) -> Tensor:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.errors import FormatError, InputError
-from inrcodec.training.adapt import coordinates, psnr
+from inrcodec.training.adapt import coordinates, psnr, squared_errors
 from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, Sampler, load_photos
-from inrcodec.training.siren import Layout, Siren, evaluate
+from inrcodec.training.siren import Layout, Siren
 from inrcodec.training.task import Export, Metrics, Setting, Start
 
 # Log step sizes are of order 1, sine weights of order 1e-3: a larger outer step suits them.
@@ -170,8 +170,7 @@ class MamlTask:
         return theta
 
     def _errors(self, theta: Tensor, targets: Tensor) -> Tensor:
-        outputs = evaluate(self._siren.layout, theta, self._coords)
-        return (outputs - targets).square().mean(dim=(1, 2))
+        return squared_errors(self._siren.layout, theta, self._coords, targets)
 
 
 def build(options: Options, setting: Setting) -> MamlTask:

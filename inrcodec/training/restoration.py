@@ -182,20 +182,18 @@ class RestorationTask:
             self._crop(np.random.default_rng([self.seed, batch_index, number]))
             for number in range(share.start, share.stop)
         ]
-        x, target = (
-            torch.from_numpy(np.stack([crop[i] for crop in crops])).to(params.device) for i in (0, 1)
-        )
-        weight = torch.tensor([crop[2] for crop in crops], device=params.device)[:, None, None, None]
+        xs, targets, scales = zip(*crops, strict=True)
+        x, target = (torch.from_numpy(np.stack(part)).to(params.device) for part in (xs, targets))
+        scale = torch.tensor(scales, device=params.device)[:, None, None, None]
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(params.device.type, torch.bfloat16):
             layers = self._layers(params)
-            for number in range(0, len(layers), 2):
-                kernel = layers[number].contiguous(memory_format=torch.channels_last)
-                x = torch.nn.functional.conv2d(x, kernel, layers[number + 1])
-                if number < len(layers) - 2:
-                    x = x.clamp(0, 1)
-        loss = (weight * torch.square(target - x.float())).mean()
-        return loss, {"unrestored": (weight * torch.square(target)).mean()}
+            for number, (weight, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
+                # Nothing is clamped after the last layer.
+                x = x if number == 0 else x.clamp(0, 1)
+                x = torch.nn.functional.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias)
+        loss = (scale * torch.square(target - x.float())).mean()
+        return loss, {"unrestored": (scale * torch.square(target)).mean()}
 
     def score(self, params: Tensor, mask: Tensor) -> Tensor:
         """Nothing is pruned here."""
