@@ -20,21 +20,21 @@ class Moments:
 
     @classmethod
     def zeros(cls, like: Tensor) -> Moments:
-        """Moments before the first step."""
+        """Moments before the first update."""
         return cls(torch.zeros_like(like, requires_grad=False), torch.zeros_like(like, requires_grad=False))
 
 
-def adam_step(params: Tensor, gradient: Tensor, moments: Moments, step: int, rate: float | Tensor) -> None:
+def adam_step(params: Tensor, gradient: Tensor, moments: Moments, number: int, rate: float | Tensor) -> None:
     """Update ``params`` and ``moments`` in place, under ``torch.no_grad``.
 
     Args:
         params: any shape.
         gradient: the same shape; where it has always been zero, nothing moves.
         moments: running means, the same shape.
-        step: number of this step, from 1.
+        number: of this update, from 1.
         rate: learning rate, one or one per parameter.
     """
     moments.first.lerp_(gradient, 1 - _BETA1)
     moments.second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-    scale = moments.second.sqrt().div_(math.sqrt(1 - _BETA2**step)).add_(_EPSILON)
-    params.sub_((moments.first / scale).mul_(rate), alpha=1 / (1 - _BETA1**step))
+    scale = moments.second.sqrt().div_(math.sqrt(1 - _BETA2**number)).add_(_EPSILON)
+    params.sub_((moments.first / scale).mul_(rate), alpha=1 / (1 - _BETA1**number))

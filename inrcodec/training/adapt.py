@@ -23,8 +23,8 @@ class Adapted:
     Attributes:
         params: float32 (B, P), zero where ``mask`` is False.
         mask: bool (B, P), parameters that exist in each of them.
-        psnr: float32 (steps + 1, B): dB of the unclipped output for colours in [0, 1], before the first step
-            and after every step.
+        psnr: float32 (steps + 1, B): dB of the unclipped output for colours in [0, 1], before the first inner
+            step and after every one.
     """
 
     params: Tensor
@@ -49,9 +49,9 @@ def adapt(
         coords: float32 (N, in), the samples; its device is used.
         targets: float32 (B, N, out), colours in [0, 1].
         optimiser: plain gradient descent or Adam, on each image's mean squared error.
-        steps: steps to take.
-        lr: step size, one or one per parameter (P,).
-        pruning: after these steps (counted from 1), remove that share of each image's weights by magnitude
+        steps: inner steps to take.
+        lr: learning rate, one or one per parameter (P,).
+        pruning: after these inner steps (from 1 on), remove that share of each image's weights by magnitude
             (the baselines MAML+OneShot and MAML+IMP).
     """
     device = coords.device
@@ -61,7 +61,7 @@ def adapt(
     params = torch.tensor(siren.params, device=device).repeat(len(targets), 1)
     moments = Moments.zeros(params)
     errors = []
-    for step in range(1, steps + 1):
+    for number in range(1, steps + 1):
         params.requires_grad_(True)
         error = squared_errors(siren.layout, params, coords, targets)
         errors.append(error.detach())
@@ -69,12 +69,12 @@ def adapt(
         params = params.detach()
         gradient *= mask & tunable
         if optimiser == "adam":
-            adam_step(params, gradient, moments, step, lr)
+            adam_step(params, gradient, moments, number, lr)
         else:
             params -= gradient * lr
-        if pruning and step in pruning:
+        if pruning and number in pruning:
             rows = zip(params.abs().cpu().numpy(), mask.cpu().numpy(), strict=True)
-            kept = np.stack([prune(score, row, prunable, pruning[step]) for score, row in rows])
+            kept = np.stack([prune(score, row, prunable, pruning[number]) for score, row in rows])
             mask = torch.tensor(kept, device=device)
         # momentum goes on moving a weight after it was pruned
         params *= mask

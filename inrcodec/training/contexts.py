@@ -1,6 +1,6 @@
 """Training of the entropy model, on fitted photos.
 
-The encoder itself, with the start networks at hand, fits the training photos, each at a random quantiser
+The encoder itself, with the prediction networks at hand, fits the training photos, each at a random quantiser
 step; walking their symbols as a coder would records every context and symbol. The networks are trained on
 the code length of the tables they choose, interpolated between rows so that gradients flow; afterwards
 networks become integers and the tables are counted anew from the rows the integer networks choose.
@@ -73,6 +73,7 @@ class Options:
     batch: int = 4096
 
     def __post_init__(self) -> None:
+        """Raise InputError for values out of range."""
         if len(self.hidden) != 2 or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
             raise InputError("hidden and steps need two values; photos and batch must be positive")
 
@@ -103,6 +104,7 @@ class Recorder:
     """
 
     def __init__(self, modes: int) -> None:
+        """Start from nothing; `modes` are the prediction modes."""
         self._modes = modes
         self.counts = {element: np.zeros(shape) for element, shape in table_shapes(modes).items()}
         self.seen = {element: {s: _Record() for s in SIZES} for element in feature_counts(modes)}
@@ -150,6 +152,15 @@ class ContextsTask:
         seed: int,
         worker: Worker,
     ) -> None:
+        """Lay out the networks for what was recorded.
+
+        Args:
+            options: the recipe's.
+            predictors: prediction network of every cell size, for the codebook.
+            recorder: what the symbols were.
+            seed: of the initialisation and the batches.
+            worker: this process.
+        """
         self.options = options
         self.predictors = predictors
         self.recorder = recorder

@@ -40,6 +40,7 @@ class Photos:
     names: tuple[str, ...]
 
     def __len__(self) -> int:
+        """Number of photos."""
         return len(self.names)
 
     def photo(self, index: int) -> NDArray[np.uint8]:
@@ -55,9 +56,9 @@ class Photos:
         """Square crops, uint8 (B, size, size, 3); crop b begins at row top[b], column left[b] of photo[b]."""
         width = self.sizes[photo, 1]
         corner = torch.as_tensor(self.starts[photo] + top * width + left, device=self.pixels.device)
-        steps = torch.arange(size, device=self.pixels.device)
-        rows = steps[:, None] * torch.as_tensor(width, device=self.pixels.device)[:, None, None]
-        return self.pixels[corner[:, None, None] + rows + steps]
+        offsets = torch.arange(size, device=self.pixels.device)
+        rows = offsets[:, None] * torch.as_tensor(width, device=self.pixels.device)[:, None, None]
+        return self.pixels[corner[:, None, None] + rows + offsets]
 
     def centre_crops(self, photo: NDArray[np.int64], size: int) -> Tensor:
         """The middle of the given photos, uint8 (B, size, size, 3)."""

@@ -1,4 +1,4 @@
-"""Photos as the encoder sees them: what the trainings after the starts learn from."""
+"""Photos as the encoder sees them: what the trainings after that of the prediction networks learn from."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fitted_photos(
     """Photos in random order, each fitted at a random quantiser step; processes and cores share them.
 
     Args:
-        setting: says where the photos lie; its seed decides their order and steps.
+        setting: says where the photos lie; its seed decides their order and quantiser steps.
         split: the photos to choose from.
         codebook: what the encoder uses.
         count: at most so many photos.

@@ -15,7 +15,7 @@ class CsvLog:
     """Rows of named figures appended to a CSV file; the first row fixes the columns."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        """Open ``path`` and drop what lies beyond its first ``size`` bytes (steps to be done again)."""
+        """Open ``path`` and drop what lies beyond its first ``size`` bytes (outer steps to be done again)."""
         self._path = path
         path.touch()
         with open(path, "r+b") as file:

@@ -41,8 +41,8 @@ class TrainConfig:
         fraction: share of the prunable survivors that a round removes.
         score: what is ranked: ``"magnitude"`` |theta0|, ``"adapted"`` the task's own score, or ``"random"``.
         seed: seed of the initialisation, the batches and random pruning.
-        log_every: steps per row of the log; checkpoints fall on these steps too.
-        validate_every: steps between validations within a round, 0 for one at the end of every round only.
+        log_every: outer steps per row of the log; checkpoints fall on these too.
+        validate_every: outer steps between validations within a round; 0 for one at its end only.
         checkpoint_seconds: at most about this long between two checkpoints.
     """
 
@@ -61,6 +61,7 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0
 
     def __post_init__(self) -> None:
+        """Raise InputError for values out of range."""
         if self.steps < 0 or self.rounds < 0 or self.round_steps < 0 or self.log_every < 1:
             raise InputError("steps, rounds and round_steps cannot be negative, log_every must be at least 1")
         if not self.lr > 0 or not 0 <= self.fraction <= 1:
@@ -70,13 +71,13 @@ class TrainConfig:
         """Outer steps done when round ``index`` begins (round 0 is the unpruned one)."""
         return 0 if index == 0 else self.steps + (index - 1) * self.round_steps
 
-    def rate(self, step: int, index: int) -> float:
-        """Learning rate of outer step ``step`` (0-based over the whole run) of round ``index``."""
+    def rate(self, outer_step: int, index: int) -> float:
+        """Learning rate of ``outer_step`` (0-based over the whole run) of round ``index``."""
         peak = self.round_lr if index and self.round_lr else self.lr
         if self.schedule == "constant":
             return peak
         start, end = self.round_start(index), self.round_start(index + 1)
-        return peak * 0.5 * (1 + math.cos(math.pi * (step - start) / (end - start)))
+        return peak * 0.5 * (1 + math.cos(math.pi * (outer_step - start) / (end - start)))
 
 
 def earlier_state(
@@ -137,7 +138,7 @@ class Trainer:
             self._rates[matrix.slice] = 0
         self._moments = Moments.zeros(self.params)
         self._momentum = torch.zeros_like(self._rates)
-        self.step = 0
+        self.outer_step = 0
         self.round = 0
         self._seconds = 0.0
         self._sums: dict[str, Tensor] = {}
@@ -184,35 +185,39 @@ class Trainer:
 
     def _train_round(self) -> None:
         config, end = self.config, self.config.round_start(self.round + 1)
-        while self.step < end:
-            self._outer_step()
-            if self.step % config.log_every == 0 or self.step == end:
+        while self.outer_step < end:
+            self._update()
+            if self.outer_step % config.log_every == 0 or self.outer_step == end:
                 self._log_row()
             # the end of a round is validated and saved by the caller
-            if self.step < end and config.validate_every and self.step % config.validate_every == 0:
+            if (
+                self.outer_step < end
+                and config.validate_every
+                and self.outer_step % config.validate_every == 0
+            ):
                 self._validate()
             # only between rows of the log: the sums of an unfinished row are not part of the state
             if self._summed == 0 and time.monotonic() - self._saved > config.checkpoint_seconds:
                 self._save()
 
-    def _outer_step(self) -> None:
-        loss, metrics = self.task.loss(self.params, self.mask, self.step)
+    def _update(self) -> None:
+        loss, metrics = self.task.loss(self.params, self.mask, self.outer_step)
         (gradient,) = torch.autograd.grad(loss, self.params)
         with torch.no_grad():
             self._accumulate({"loss": loss.detach(), **metrics})
             gradient = self.worker.mean(gradient * self.mask)
             if self.config.grad_clip:
                 gradient *= (self.config.grad_clip / (gradient.norm() + 1e-12)).clamp(max=1)
-            rate = self.config.rate(self.step, self.round)
-            self.step += 1
-            adam_step(self.params, gradient, self._moments, self.step, self._rates * rate)
+            rate = self.config.rate(self.outer_step, self.round)
+            self.outer_step += 1
+            adam_step(self.params, gradient, self._moments, self.outer_step, self._rates * rate)
             for matrix in self._matrices:
                 muon_step(self.params, gradient, self._momentum, matrix, rate)
-                # an orthogonal step moves what is pruned, too
+                # an orthogonal update moves what is pruned, too
                 self.params[matrix.slice] *= self.mask[matrix.slice]
 
     def _accumulate(self, metrics: Metrics) -> None:
-        # stays on the device: no synchronisation per step
+        # stays on the device: no synchronisation per outer step
         for name, value in metrics.items():
             value = torch.as_tensor(value, dtype=torch.float32, device=self.worker.device).detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -223,10 +228,12 @@ class Trainer:
         figures = dict(zip(self._sums, means, strict=True))
         self._sums, self._summed = {}, 0
         if not math.isfinite(figures["loss"]):
-            raise InrCodecError(f"training diverged before step {self.step}: the loss is not finite")
+            raise InrCodecError(
+                f"training diverged before outer step {self.outer_step}: the loss is not finite"
+            )
         if self._log:
             self._write(self._log, figures)
-            self._show(self.step, f"round {self.round} loss {figures['loss']:.5g}")
+            self._show(self.outer_step, f"round {self.round} loss {figures['loss']:.5g}")
 
     def _validate(self) -> None:
         if self._validation:
@@ -252,7 +259,7 @@ class Trainer:
 
     def _place(self) -> dict[str, int]:
         alive = self.mask & torch.as_tensor(self._prunable, device=self.worker.device)
-        return {"step": self.step, "round": self.round, "survivors": int(alive.sum())}
+        return {"step": self.outer_step, "round": self.round, "survivors": int(alive.sum())}
 
     def _export(self, name: str) -> None:
         if self.worker.is_main:
@@ -274,7 +281,7 @@ class Trainer:
         if self._log and self._validation:
             state = {
                 "recipe": self.recipe,
-                "step": self.step,
+                "step": self.outer_step,
                 "round": self.round,
                 "seconds": self._saved - self._clock,
                 "sizes": {"log": self._log.size(), "validation": self._validation.size()},
@@ -294,6 +301,6 @@ class Trainer:
         )
         self._moments = Moments(first, second)
         self._momentum = torch.tensor(tensors["momentum"], device=device)
-        self.step, self.round, self._seconds = state["step"], state["round"], state["seconds"]
+        self.outer_step, self.round, self._seconds = state["step"], state["round"], state["seconds"]
         sizes: dict[str, int] = state["sizes"]
         return sizes

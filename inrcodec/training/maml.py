@@ -1,6 +1,6 @@
 """Second-order MAML of a masked SIREN on images (Lee et al. 2021, Meta-SparseINR; Finn et al. 2017).
 
-Every task is one image or crop: N coordinates and colours in [0, 1]. The inner loop takes a few gradient
+Every task is one image or crop: N coordinates and colours in [0, 1]. The inner loop takes a few inner
 steps on the tunable survivors, the outer loop differentiates through them. Tasks of a batch run side by side
 as a batch of parameter vectors.
 """
@@ -23,7 +23,7 @@ from inrcodec.training.data import Photos, Sampler, load_photos
 from inrcodec.training.siren import Layout, Siren
 from inrcodec.training.task import Export, Metrics, Setting, Start
 
-# Log step sizes are of order 1, sine weights of order 1e-3: a larger outer step suits them.
+# Logarithms of learning rates are of order 1, sine weights of order 1e-3: a larger outer step suits them.
 _RATE_FACTOR = 10.0
 _SCORE_STREAM = 1
 _SCORE_BATCHES = 16
@@ -43,9 +43,9 @@ class Options:
         position: ``"random"`` crops, or the ``"centre"`` of each photo.
         resize: shorter side of the photos before cropping, 0 to keep it.
         batch: images per outer step, over all processes.
-        inner_steps: gradient steps of the inner loop.
-        inner_lr: their step size.
-        learned_rates: learn one step size per parameter (Meta-SGD, Li et al. 2017), starting at `inner_lr`.
+        inner_steps: inner steps, of gradient descent.
+        inner_lr: their learning rate.
+        learned_rates: one inner learning rate per parameter (Meta-SGD, Li et al. 2017), from `inner_lr` on.
         validation_images: held-out images per validation, at most.
     """
 
@@ -63,6 +63,7 @@ class Options:
     validation_images: int = 32
 
     def __post_init__(self) -> None:
+        """Raise InputError for values out of range."""
         if min(self.crop, self.order, self.batch, *self.widths) < 1 or self.inner_steps < 0:
             raise InputError("crop, order, batch and widths must be at least 1, inner_steps not negative")
 
@@ -74,11 +75,12 @@ class Options:
 
 
 class MamlTask:
-    """Meta-learning a SIREN on square crops; the flat vector is theta, then log step sizes if learned."""
+    """Meta-learning a SIREN on square crops; the flat vector is theta, then log learning rates if learned."""
 
     def __init__(
         self, options: Options, siren: Siren, sampler: Sampler, validation: Photos, device: torch.device
     ) -> None:
+        """Take the network before training, batches of crops and held-out photos."""
         self._options = options
         self._siren = siren
         self._sampler = sampler
@@ -88,7 +90,7 @@ class MamlTask:
         self._coords = coordinates(options.crop, options.crop, span=_span(options), device=device)
 
     def start(self) -> Start:
-        """Theta0 and, if learned, the logarithms of step size / inner_lr: zeros."""
+        """Theta0 and, if learned, the logarithms of learning rate / inner_lr: zeros."""
         siren = self._siren
         start = Start(
             siren.params,
@@ -114,7 +116,7 @@ class MamlTask:
         return errors.mean(), {"psnr": psnr(errors.detach()).mean()}
 
     def score(self, params: Tensor, mask: Tensor) -> Tensor:
-        """Mean of |adapted theta| over 16 batches; 0 for step sizes."""
+        """Mean of |adapted theta| over 16 batches; 0 for learning rates."""
         total = torch.zeros_like(params)
         size = self._siren.layout.size
         for index in range(_SCORE_BATCHES):
@@ -139,7 +141,7 @@ class MamlTask:
         return {"psnr_start": float(torch.cat(before).mean()), "psnr": float(torch.cat(after).mean())}
 
     def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
-        """Arrays ``params``, ``mask``, ``tunable``, ``rates`` (inner step sizes), each (P,)."""
+        """Arrays ``params``, ``mask``, ``tunable``, ``rates`` (inner learning rates), each (P,)."""
         siren, size = self._siren, self._siren.layout.size
         rates = np.full(size, self._options.inner_lr, np.float32)
         if self._options.learned_rates:
@@ -192,7 +194,7 @@ class MetaSiren:
 
     Attributes:
         siren: initialisation with its masks.
-        rates: float32 (P,), inner step sizes.
+        rates: float32 (P,), inner learning rates.
         span: coordinates it was trained on, see `inrcodec.training.adapt.coordinates`.
         recipe: the recipe of the run.
     """

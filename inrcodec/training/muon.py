@@ -1,4 +1,4 @@
-"""Muon on matrices of a flat vector (Jordan et al. 2024): steps of momentum made orthogonal."""
+"""Muon on matrices of a flat vector (Jordan et al. 2024): updates of momentum made orthogonal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Training of the restoration network, on crops of fitted photos.
 
 The encoder, with everything else of the codebook at hand, fits every training photo at a random quantiser
-step. The network learns the difference of original and decoded samples; errors are weighted by the inverse
+step. The network learns the coding error, original less decoded samples; errors are weighted by the inverse
 of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
 """
 
@@ -66,6 +66,7 @@ class Options:
     crop: int = 64
 
     def __post_init__(self) -> None:
+        """Raise InputError for values out of range."""
         if not self.hidden or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
             raise InputError("hidden needs a value and steps two; photos and batch must be positive")
         if self.crop < FOLD or self.crop % FOLD:
@@ -115,6 +116,17 @@ class RestorationTask:
         seed: int,
         worker: Worker,
     ) -> None:
+        """Lay out the network.
+
+        Args:
+            options: the recipe's.
+            codebook: tensors of the codebook.
+            metadata: its description.
+            training: what is learned from.
+            validation: what is held out.
+            seed: of the initialisation and the batches.
+            worker: this process.
+        """
         self.options = options
         self.codebook = codebook
         self.metadata = metadata
@@ -230,7 +242,8 @@ def build(options: Options, setting: Setting) -> RestorationTask:
     """Fits the photos of the setting's folder.
 
     Raises:
-        InputError: the codebook cannot be read; FormatError: it is incomplete.
+        InputError: the codebook cannot be read.
+        FormatError: it is incomplete.
     """
     tensors, metadata = load_input("codebook", options.codebook)
     codebook = from_tensors(tensors, metadata)

@@ -48,6 +48,7 @@ class Layout:
     omegas: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        """Raise ValueError for a shape that is none."""
         if not len(self.widths) == len(self.activations) == len(self.omegas):
             raise ValueError("widths, activations and omegas need one value per hidden layer")
         if min(self.in_features, self.out_features, *self.widths) < 1:
@@ -131,6 +132,7 @@ class Siren:
     tunable: BoolArray
 
     def __post_init__(self) -> None:
+        """Raise ValueError if shapes, types or masks do not fit together."""
         shape = (self.layout.size,)
         if not self.params.shape == self.mask.shape == self.tunable.shape == shape:
             raise ValueError(f"params, mask and tunable must have shape {shape}")

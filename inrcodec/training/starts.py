@@ -1,10 +1,11 @@
-"""Meta-training of the start networks: conditional initialisations that leave little to code.
+"""Meta-training of the prediction networks: conditional initialisations that leave little to code.
 
-A task is one cell: its boundary samples, taken from a reconstruction, and its samples. The inner loop
-adapts the output weights; the basis is orthonormal, so its one closed-form step is exact and what remains
-to be coded is the cell's spectrum minus the start. The outer loss is a smooth rate-distortion cost of that
-difference, in bits per sample, as a soft minimum over the modes (-log2 of their mixture), so that modes
-specialise. The networks of all cell sizes lie in one flat vector and are pruned together.
+A task is one cell: its boundary samples, taken from a reconstruction, and its samples. A network offers one
+start, the initial output weights, per prediction mode. The inner loop adapts these weights; the basis is
+orthonormal, so its one closed-form inner step is exact and what remains to be coded, the residual, is the
+cell's spectrum less the start. The outer loss is a smooth rate-distortion cost of the residual, in bits per
+sample, as a soft minimum over the modes (-log2 of their mixture), so that modes specialise. The networks of
+all cell sizes lie in one flat vector and are pruned together.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ class Options:
 
     Attributes:
         hidden: width of both sine layers.
-        modes: starts that a network offers for a cell.
+        modes: prediction modes: starts that a network offers for a cell.
         steps: quantiser steps (8-bit units) of the reconstructions that boundaries are taken from.
         batch: cells per outer step and size (8, 16, 32), over all processes.
-        temperature: of the soft minimum over the modes at the first step, in bits; it falls to 1.
+        temperature: of the soft minimum over the modes at the first outer step, in bits; it falls to 1.
         anneal: outer steps until it has fallen.
     """
 
@@ -70,6 +71,7 @@ class Options:
     anneal: int = 2000
 
     def __post_init__(self) -> None:
+        """Raise InputError for values out of range."""
         if min(self.hidden, self.modes, *self.batch) < 1 or len(self.batch) != len(SIZES):
             raise InputError("hidden, modes and the three batch sizes must be at least 1")
 
@@ -94,7 +96,7 @@ class _RateDistortion(torch.autograd.Function):
 
 
 def rate_distortion(weights: Tensor) -> Tensor:
-    """Smooth cost in bits of weight differences, given in quantiser steps.
+    """Smooth cost in bits of residual weights, given in quantiser steps.
 
     Below half a step it is the distortion of leaving it out, EXCHANGE * t**2 (the exchange rate of bits and
     squared error at which a uniform quantiser of that step is best); far above it grows by two bits per
@@ -219,7 +221,7 @@ class _Part:
         layout: shape of the SIREN.
         layers: its weights and biases in turn.
         skip: linear map from the boundary to the output.
-        prior: logits of the modes.
+        prior: logits of the prediction modes.
     """
 
     layout: Layout
@@ -276,13 +278,14 @@ def normalised(boundary: Tensor, step: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class StartsTask:
-    """Meta-learning of the start networks of all cell sizes.
+    """Meta-learning of the prediction networks of all cell sizes.
 
     The flat vector holds, per size: a SIREN (boundary -> hidden -> hidden -> modes * K), a linear skip from
     the boundary to the output, and the logits of the modes' prior.
     """
 
     def __init__(self, options: Options, train: Photos, validation: Photos, setting: Setting) -> None:
+        """Cut the photos into cells; without photos for validation, those for training serve."""
         self.options = options
         self.worker: Worker = setting.worker
         self.seed = setting.seed
@@ -316,12 +319,12 @@ class StartsTask:
                 for slot in (*part.layers[-2:], part.skip):
                     # Rows of the output, one per harmonic.
                     target[slot.slice] *= np.repeat(decay, slot.size // len(decay))
-        # Rows of the output learn at rates of their own, which an orthogonal step cannot have.
+        # Rows of the output learn at rates of their own, which an orthogonal update cannot have.
         matrices = tuple(slot for part in self.parts.values() for slot in part.layers[:-2:2])
         return Start(params, np.ones(self.length, np.bool_), prunable, rates, matrices)
 
     def costs(self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float) -> Tensor:
-        """Cost in bits of every mode, prior included: (B, modes).
+        """Cost in bits of every prediction mode, prior included: (B, modes).
 
         Args:
             params: the part of the flat vector that belongs to the cell size.

@@ -22,7 +22,7 @@ class Start:
     Attributes:
         params: float32 (P,), zero where ``mask`` is False.
         mask: bool (P,), parameters that exist.
-        prunable: bool (P,), parameters that pruning may remove (weights; not biases or step sizes).
+        prunable: bool (P,), parameters that pruning may remove (weights; not biases or learning rates).
         rates: float32 (P,), factor on the outer learning rate per parameter.
         matrices: parameters that learn by Muon, `rates` aside; all others learn by Adam.
     """

@@ -99,7 +99,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def starts_file(photos, tmp_path_factory):
-    """Result of the tiny run of start networks."""
+    """Result of the tiny run of prediction networks."""
     return train(photos, parse_recipe("tiny-starts", STARTS), tmp_path_factory.mktemp("starts"), device="cpu")
 
 
@@ -110,7 +110,7 @@ def codebook_file(photos, starts_file, tmp_path_factory):
     return train(photos, recipe, tmp_path_factory.mktemp("contexts"), device="cpu")
 
 
-def test_start_networks_are_pruned_and_exported(starts_file):
+def test_prediction_networks_are_pruned_and_exported(starts_file):
     tensors, metadata = load_arrays(starts_file)
     assert metadata["recipe"]["name"] == "tiny-starts"
     assert metadata["density"] == pytest.approx(0.25, abs=0.02)

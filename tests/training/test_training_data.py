@@ -88,15 +88,15 @@ def test_npz_arrays(tmp_path: Path) -> None:
     assert len(load_photos(tmp_path, "validation", CPU)) == 2
 
 
-def test_gray_and_alpha_become_rgb(tmp_path: Path) -> None:
-    Image.new("L", (8, 8), 100).save(tmp_path / "gray.png")
+def test_grey_and_alpha_become_rgb(tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 100).save(tmp_path / "grey.png")
     Image.new("RGBA", (8, 8), (1, 2, 3, 255)).save(tmp_path / "alpha.png")
     photos = load_photos(tmp_path, "all", CPU)
     colours = {
         name: tuple(photos.pixels[start].tolist())
         for name, start in zip(photos.names, photos.starts, strict=True)
     }
-    assert colours == {"alpha.png": (1, 2, 3), "gray.png": (100, 100, 100)}
+    assert colours == {"alpha.png": (1, 2, 3), "grey.png": (100, 100, 100)}
 
 
 def test_unusable_data_are_an_input_error(tmp_path: Path) -> None:
