@@ -193,7 +193,10 @@ def decode_picture(
     Args:
         data: the file.
         view: what of it is rendered, and how large.
-        codebook, device, jobs, limits: as for `decode`.
+        codebook: name or path of the codebook, as for `decode`.
+        device: what computes, as for `decode`.
+        jobs: processes that share the tiles, as for `encode`.
+        limits: bounds on what is read and rendered.
 
     Returns:
         A `Picture`, pixels (H, W, C).

@@ -128,8 +128,10 @@ class ModeDecision:
         """Quantises residuals of given cells, in steps; luma first, of which chroma takes over.
 
         Args:
-            cells, modes, transforms: (M,).
-            residuals: (M, C, size * size).
+            cells: (M,) which cells.
+            residuals: (M, C, size * size) in quantiser steps.
+            modes: (M,) the prediction modes that leave them.
+            transforms: (M,) the transform types that they are of.
         """
         rate = self._rate
         quantised, cost = rate.quantise(cells, _LUMA, residuals[:, _LUMA])

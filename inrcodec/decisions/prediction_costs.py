@@ -54,7 +54,8 @@ class PredictedCells:
         """What predictions of given modes leave of some cells: (M, C, size * size), in quantiser steps.
 
         Args:
-            cells, modes: (M,).
+            cells: (M,) which cells, in any order and any number of times.
+            modes: (M,) a mode for each.
         """
         predicted: npt.NDArray[np.floating[Any]] = self.prediction.every[cells, :, modes]
         residual = self.weights[cells]

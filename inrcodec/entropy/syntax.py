@@ -266,7 +266,8 @@ def mode_rows(step: int, size: int, above: IntArray, left: IntArray, count: int)
     Args:
         step: quantiser step in fixed-point units.
         size: of the cells.
-        above, left: (n,) modes; `count` outside the tile.
+        above: (n,) modes above; `count` outside the tile.
+        left: (n,) modes to the left, likewise.
         count: number of modes.
     """
     return (_cell_class(step, size) * (count + 1) + above) * (count + 1) + left
@@ -453,7 +454,8 @@ def walk_magnitudes(
 
     Args:
         partition: the N cells.
-        modes, transforms: (N,) prediction modes and transform types.
+        modes: (N,) prediction modes.
+        transforms: (N,) transform types.
         last: (N, C) last significant diagonals.
         step: quantiser step in fixed-point units.
         mode_count: number of prediction modes.

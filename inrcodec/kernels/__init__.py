@@ -43,7 +43,7 @@ class Kernels(Protocol):
 
     @property
     def device(self) -> str:
-        """ "cpu" or "cuda"."""
+        """Where it computes: "cpu" or "cuda"."""
         ...
 
     def read_tile(

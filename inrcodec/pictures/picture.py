@@ -12,12 +12,12 @@ CHANNELS = (1, 2, 3, 4)
 
 @dataclass(frozen=True)
 class Picture:
-    """An 8-bit picture and the metadata that travels with it.
+    r"""An 8-bit picture and the metadata that travels with it.
 
     Attributes:
         pixels: (H, W, C) uint8; C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; alpha is not premultiplied.
         icc: ICC profile that describes the pixels, or None.
-        exif: EXIF block without the `Exif\\0\\0` prefix, or None.
+        exif: EXIF block without the `Exif\0\0` prefix, or None.
     """
 
     pixels: npt.NDArray[np.uint8]

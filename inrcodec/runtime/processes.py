@@ -36,9 +36,9 @@ _Result = TypeVar("_Result")
 class Map(Protocol):
     """What `map` does, in this process or in several."""
 
-    def __call__(
-        self, function: Callable[[_Item], _Result], items: Iterable[_Item], /
-    ) -> Iterator[_Result]: ...
+    def __call__(self, function: Callable[[_Item], _Result], items: Iterable[_Item], /) -> Iterator[_Result]:
+        """Results in the order of the items, each made when it is asked for, or ahead."""
+        ...
 
 
 def processes(device: str, jobs: int, items: int) -> int:

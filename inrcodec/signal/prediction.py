@@ -53,16 +53,18 @@ def predicted_harmonics(size: int) -> IntArray:
 class Prediction(Protocol):
     """What the samples around N cells of one size say of them.
 
-    Attributes:
-        mean: (N, C, 1) mean of the boundary.
-        slope: (N, C, 2) of `cross_component.slopes`.
+    All of it is integers; weights are fixed-point, within WEIGHT_MAX, of the K harmonics that are predicted.
     """
 
     @property
-    def mean(self) -> FloatArray: ...
+    def mean(self) -> FloatArray:
+        """(N, C, 1) mean of the boundary, fixed-point."""
+        ...
 
     @property
-    def slope(self) -> FloatArray: ...
+    def slope(self) -> FloatArray:
+        """(N, C, 2) of `cross_component.slopes`."""
+        ...
 
     @property
     def every(self) -> FloatArray:

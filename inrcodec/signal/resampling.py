@@ -86,10 +86,11 @@ def resample(
 
     Args:
         planes: (C, H, W) float32.
-        rows, cols: per axis, (n, T) samples of `planes` and their weights.
+        rows: (n, T) rows of `planes` that each row of the grid is made of, and (n, T) float32 their weights.
+        cols: (m, T) columns and weights, likewise.
 
     Returns:
-        (C, len(rows), len(cols)) float32.
+        (C, n, m) float32.
     """
     return np.swapaxes(_along_last(np.swapaxes(_along_last(planes, *cols), 1, 2), *rows), 1, 2)
 

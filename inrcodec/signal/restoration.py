@@ -55,10 +55,11 @@ def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntA
         planes: (1 or 3, H, W) reconstructed samples; chroma of grey is zero.
         cells: (H / 8, W / 8) units and the cells that cover them.
         step: quantiser step in fixed-point units.
-        rows, cols: (R,), (S,) positions, ascending; H / 2 by W / 2 of them are inside.
+        rows: (R,) rows of positions, ascending; 0 ... H / 2 - 1 are inside.
+        cols: (S,) columns, likewise; 0 ... W / 2 - 1 are inside.
 
     Returns:
-        (INPUTS, R, S) integers.
+        (INPUTS, R, S) integers in float32, within INPUT_BOUNDS.
     """
     result = np.zeros((INPUTS, len(rows), len(cols)), np.float32)
     y, x = (
