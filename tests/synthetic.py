@@ -54,20 +54,20 @@ def codebook_tensors():
     for size in SIZES:
         inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
         shapes = {"1": (HIDDEN, inputs), "2": (HIDDEN, HIDDEN), "3": (outputs, HIDDEN + inputs)}
-        for layer, shape in shapes.items():
-            name = f"starts.{size}.weight{layer}"
+        for number, shape in shapes.items():
+            name = f"starts.{size}.weight{number}"
             weight = draw(name, shape, -300, 300) * (draw(name + " mask", shape, 0, 3) == 0)
             tensors |= pack_matrix(name, weight)
-            tensors[f"starts.{size}.bias{layer}"] = draw(f"{size} bias {layer}", shape[:1], -9999, 9999)
+            tensors[f"starts.{size}.bias{number}"] = draw(f"{size} bias {number}", shape[:1], -9999, 9999)
         for kind, features, symbols in (
             ("extents", DIAGONAL_FEATURES + TRANSFORM_FEATURES + MODES, 2 * size),
             ("magnitudes", MAGNITUDE_FEATURES + TRANSFORM_FEATURES + MODES, MAGNITUDES),
         ):
             prefix = f"{kind}.{size}."
-            for layer, shape in {"1": (8, features), "2": (6, 8), "3": (1, 6)}.items():
-                weight = draw(f"{prefix}weight{layer}", shape, -40, 60)
-                tensors[f"{prefix}weight{layer}"] = weight.astype(np.int32)
-                tensors[f"{prefix}bias{layer}"] = draw(f"{prefix}bias{layer}", shape[:1], 0, 4000)
+            for number, shape in {"1": (8, features), "2": (6, 8), "3": (1, 6)}.items():
+                weight = draw(f"{prefix}weight{number}", shape, -40, 60)
+                tensors[f"{prefix}weight{number}"] = weight.astype(np.int32)
+                tensors[f"{prefix}bias{number}"] = draw(f"{prefix}bias{number}", shape[:1], 0, 4000)
             tensors[f"{prefix}tables"] = frequencies(f"{prefix}tables", 2 * ROWS, symbols)
     return {
         name: tensor.astype(np.int32) if tensor.dtype == np.int64 else tensor

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skimage import data
 import inrcodec
 from inrcodec import codec
 from inrcodec.container import TILE, pack, unpack
+from inrcodec.decoding.picture import render_region
 from inrcodec.errors import (
     CodebookNotFoundError,
     EncodeError,
@@ -49,7 +51,7 @@ def test_decoding_is_the_same_however_it_is_asked_for(encoded, photo):
     assert psnr(picture, photo) > 28
     for options in ({"scale": 1.0}, {"size": (256, 192)}, {"crop": (0, 0, 256, 192)}, {"device": "cpu"}):
         assert np.array_equal(inrcodec.decode(encoded, **options), picture)
-    assert np.array_equal(inrcodec.decode(bytearray(encoded)), picture)
+    assert np.array_equal(inrcodec.decode(cast(bytes, bytearray(encoded))), picture)
 
 
 def test_channel_layouts(photo):
@@ -94,12 +96,9 @@ def test_alpha_follows_crop_and_scale(photo):
     assert np.abs(part.astype(int) - whole[10:70, 20:60]).max() <= 1
 
 
-@pytest.mark.parametrize("kind", ["pillow", "picture"])
+@pytest.mark.parametrize("kind", [Image.fromarray, inrcodec.Picture], ids=["pillow", "picture"])
 def test_other_kinds_of_pictures(photo, kind):
-    image = Image.fromarray(photo[:40, :40])
-    if kind == "picture":
-        image = inrcodec.Picture(photo[:40, :40])
-    assert inrcodec.encode(image) == inrcodec.encode(photo[:40, :40])
+    assert inrcodec.encode(kind(photo[:40, :40])) == inrcodec.encode(photo[:40, :40])
 
 
 @pytest.mark.parametrize(
@@ -260,11 +259,13 @@ def test_a_picture_of_several_tiles():
 
 def test_processes_share_tiles_and_change_nothing():
     strip = np.tile(data.coffee()[200:232], (1, 4, 1))[:, : TILE + 40]
-    for options in ({"quality": 30}, {"psnr": 30}):
+    targets: list[dict[str, Any]] = [{"quality": 30}, {"psnr": 30}]
+    for options in targets:
         file = inrcodec.encode(strip, **options)
         assert inrcodec.encode(strip, **options, jobs=2) == file
     assert 30 <= psnr(inrcodec.decode(file), strip) < 30.3
-    for options in ({}, {"scale": 2, "crop": (TILE - 20, 0, 40, 32)}):
+    views: list[dict[str, Any]] = [{}, {"scale": 2, "crop": (TILE - 20, 0, 40, 32)}]
+    for options in views:
         assert np.array_equal(inrcodec.decode(file, **options, jobs=2), inrcodec.decode(file, **options))
     container = unpack(file)
     damaged = pack(replace(container, tiles=(container.tiles[0], container.tiles[1][:-1])))
@@ -332,7 +333,7 @@ def test_other_codebooks(photo, synthetic_path, synthetic_codebook):
 
 @pytest.mark.parametrize("options", [{"quality": 40}, {"bpp": 0.5}])
 def test_progress_rises_to_one(photo, options):
-    seen = []
+    seen: list[float] = []
     inrcodec.encode(photo[:40, :40], progress=seen.append, **options)
     assert seen == sorted(seen)
     assert seen[-1] == 1
@@ -357,7 +358,7 @@ def test_matrix_products_take_one_thread_and_get_theirs_back(photo, monkeypatch,
         seen.append(blas_threads())
         render_region(*arguments)
 
-    seen, render_region = [], codec.render_region
+    seen: list[set[int]] = []
     monkeypatch.setattr(codec, "render_region", render)
     data = inrcodec.encode(photo[:64, :64], progress=lambda _: seen.append(blas_threads()))
     inrcodec.decode(data)

@@ -50,8 +50,8 @@ def test_script_runs(script, photo):
         assert "96 x 64 pixels, 3 channels" in output
     if script.stem == "rate_targets":
         assert len(output.splitlines()) == 3
-        limit, size = re.search(r"max_bytes=(\d+): (\d+) bytes", output).groups()
-        assert int(size) <= int(limit)
+        ((limit, length),) = re.findall(r"max_bytes=(\d+): (\d+) bytes", output)
+        assert int(length) <= int(limit)
 
 
 def test_readme_code_runs(photo):
@@ -62,7 +62,8 @@ def test_readme_code_runs(photo):
 
 
 def test_readme_has_exactly_two_quick_start_commands():
-    section = re.search(r"\n## Quick start\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    text = (ROOT / "README.md").read_text()
+    (section,) = re.findall(r"\n## Quick start\n(.*?)\n## ", text, re.DOTALL)
     commands = re.findall(r"```sh\n(.*?)\n```", section, re.DOTALL)
     assert len(commands) == 2
     assert all("\n" not in command for command in commands)

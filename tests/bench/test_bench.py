@@ -1,6 +1,7 @@
 """The benchmark from the command line to its files: real files, resume, bad input, honest failures."""
 
 import csv
+import importlib
 import json
 import math
 import os
@@ -12,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, features
 
 import inrcodec
-from inrcodec.bench import codecs as codec_module
 from inrcodec.bench.anchors import load_anchors
-from inrcodec.bench.codecs import parse_codec
+from inrcodec.bench.codecs import InrCodec, parse_codec
 from inrcodec.bench.command import bench
 from inrcodec.bench.crops import choose_images, make_crops
 from inrcodec.bench.environment import check_versions
@@ -203,17 +203,8 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_program_names_an_unknown_codec_and_what_to_install(folder: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "inrcodec",
-        "bench",
-        folder,
-        "--out",
-        tmp_path / "r",
-        "--codecs",
-        "jpeg,bpg",
-    ]
+    command = [sys.executable, "-m", "inrcodec", "bench"]
+    command += [str(folder), "--out", str(tmp_path / "r"), "--codecs", "jpeg,bpg"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 3
     assert "unknown codec 'bpg'" in done.stderr
@@ -248,13 +239,13 @@ def test_a_codec_that_is_not_installed_says_what_to_install(
     def absent(module: str) -> None:
         raise ImportError(module)
 
-    monkeypatch.setattr(codec_module.importlib, "import_module", absent)
+    monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(InputError, match=f"pip install {package}"):
         parse_codec(name)
 
 
 def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec_module.features, "check", lambda feature: feature != "avif")
+    monkeypatch.setattr(features, "check", lambda feature: feature != "avif")
     with pytest.raises(InputError, match="'avif' is missing from this build of Pillow"):
         parse_codec("avif")
 
@@ -276,15 +267,19 @@ def test_wrong_codecs_are_refused(spec: str, message: str) -> None:
 def test_options_of_inrcodec() -> None:
     codec = parse_codec("inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors")
     assert codec.name == "inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors"
+    assert isinstance(codec, InrCodec)
     assert codec.options == {"steps": 0, "entropy": "zstd", "codebook": "C:/books/x.safetensors"}
 
 
 def test_inrcodec_is_called_with_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(
-        inrcodec, "encode", lambda image, **options: calls.append(options) or b"x", raising=False
-    )
-    monkeypatch.setattr(inrcodec, "decode", lambda data, **options: calls.append(options), raising=False)
+
+    def called(_: object, **options: object) -> bytes:
+        calls.append(options)
+        return b"x"
+
+    monkeypatch.setattr(inrcodec, "encode", called, raising=False)
+    monkeypatch.setattr(inrcodec, "decode", called, raising=False)
     plain = parse_codec("inrcodec")
     plain.encode(photo(), 30)
     plain.decode(b"x")

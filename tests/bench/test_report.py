@@ -256,7 +256,7 @@ def test_curves_are_cut_at_the_frame() -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     assert left < 0.2 < 0.8 < right
     assert bottom < 26 < 34 < top
-    places = axes.lines[0].get_xydata()
+    places = np.asarray(axes.lines[0].get_xydata())
     drawn = places[np.isfinite(places[:, 1])]
     assert ((drawn >= [left, bottom]) & (drawn <= [right, top])).all()
     assert drawn[0, 1] == pytest.approx(bottom, abs=0.1)

@@ -479,6 +479,8 @@ def test_ctrl_c_leaves_nothing_behind(photo, tmp_path, monkeypatch, when):
 def test_signals(number, code):
     command = [sys.executable, "-m", "inrcodec", "info", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stderr
         process.stdin.write(bytes(400_000))  # more than a pipe holds: returns once the command is reading
         process.stdin.flush()
         time.sleep(0.5)  # now it waits for more: a signal between two reads would be seen after the second

@@ -8,7 +8,7 @@ from inrcodec.container import TILE
 from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.kernels import select
 from inrcodec.signal.restoration import restore
-from inrcodec.tile.partition import SPLITS, CellMap, Partition
+from inrcodec.tile.partition import SPLITS, Box, CellMap, Partition
 
 STEP = 160
 HEIGHT, WIDTH = TILE + 40, TILE + 72
@@ -72,7 +72,7 @@ ALL = [(0, 0), (0, TILE), (TILE, 0), (TILE, TILE)]
 def test_regions_are_cut_from_the_restored_picture(tiles, whole, synthetic_codebook, boxes, needed):
     """The synthetic network reaches three positions of two samples; one more tells a border."""
     assert synthetic_codebook.restoration.margin == 8
-    made = []
+    made: list[Box] = []
     found = list(assembly(tiles, synthetic_codebook, made).regions(boxes))
     for (top, left, bottom, right), planes in zip(boxes, found, strict=True):
         assert planes.dtype == np.int16
@@ -81,7 +81,7 @@ def test_regions_are_cut_from_the_restored_picture(tiles, whole, synthetic_codeb
 
 
 def test_nothing_is_made_ahead(tiles, synthetic_codebook):
-    made = []
+    made: list[Box] = []
     regions = assembly(tiles, synthetic_codebook, made).regions([(0, 0, 9, 9), (9, 0, HEIGHT, 9)])
     assert not made
     next(regions)

@@ -38,7 +38,7 @@ def encoder(strip, results):
 
 
 def test_only_bytes_come_back_where_nobody_measures(encoder, results):
-    seen = []
+    seen: list[float] = []
     encoder.encode(STEP, seen.append)
     assert [type(result) for result in results] == [bytes] * 3
     assert seen == [1 / 3, 2 / 3, 1]

@@ -26,6 +26,11 @@ class Formula:
         return self.encode(step), self.psnr(step)
 
 
+def size_found(encoder, target):
+    """Size of the file that meets a target."""
+    return len(search(encoder, target, None))
+
+
 def photo(power=0.9, header=0, decibels=3.5):
     return Formula(
         lambda step: header + 3e4 * (512 / step) ** power, lambda step: 36 - decibels * math.log2(step / 512)
@@ -36,7 +41,7 @@ def photo(power=0.9, header=0, decibels=3.5):
 @pytest.mark.parametrize("limit", [20_000, 60_000, 150_000])
 def test_a_size_is_met_within_a_few_fits_and_nearly_used_up(power, limit):
     encoder = photo(power)
-    assert 0.97 * limit < len(search(encoder, size_target(limit), None)) <= limit
+    assert 0.97 * limit < size_found(encoder, size_target(limit)) <= limit
     assert len(set(encoder.steps)) == len(encoder.steps) <= 6
 
 
@@ -44,7 +49,7 @@ def test_a_size_is_met_within_a_few_fits_and_nearly_used_up(power, limit):
 @pytest.mark.parametrize("psnr", [30, 36.5, 45])
 def test_a_psnr_is_met_within_a_few_fits_and_hardly_exceeded(decibels, psnr):
     encoder = photo(decibels=decibels)
-    found = len(search(encoder, psnr_target(psnr), None))
+    found = size_found(encoder, psnr_target(psnr))
     step = next(s for s in encoder.steps if len(bytes(round(encoder.size(s)))) == found)
     assert psnr <= encoder.psnr(step) < psnr + 0.2
     assert len(encoder.steps) <= 5
@@ -52,7 +57,7 @@ def test_a_psnr_is_met_within_a_few_fits_and_hardly_exceeded(decibels, psnr):
 
 def test_a_size_hardly_above_the_smallest_is_found():
     encoder = photo(header=5000, power=3)
-    assert len(search(encoder, size_target(5010), None)) <= 5010
+    assert size_found(encoder, size_target(5010)) <= 5010
 
 
 @pytest.mark.parametrize(
@@ -62,14 +67,14 @@ def test_a_size_hardly_above_the_smallest_is_found():
 )  # fmt: skip
 def test_what_no_step_meets_is_refused_soon(encoder, target):
     with pytest.raises(EncodeError, match="out of reach"):
-        search(encoder, target, None)
+        size_found(encoder, target)
     assert len(encoder.steps) <= 7
 
 
 def test_a_picture_that_is_perfect_at_every_step():
     encoder = Formula(lambda step: 30, lambda step: math.inf)
-    assert len(search(encoder, psnr_target(40), None)) == 30
-    assert len(search(encoder, size_target(40), None)) == 30
+    assert size_found(encoder, psnr_target(40)) == 30
+    assert size_found(encoder, size_target(40)) == 30
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,7 +89,7 @@ def test_noise_does_not_lead_astray(noise, limit, power):
     size = encoder.size
     encoder.size = lambda step: size(step) * math.exp(next(shifts))
     try:
-        found = len(search(encoder, size_target(limit), None))
+        found = size_found(encoder, size_target(limit))
     except EncodeError:
         assert size(STEP_MAX) * math.exp(0.05) > limit
     else:
@@ -93,7 +98,7 @@ def test_noise_does_not_lead_astray(noise, limit, power):
 
 
 def test_progress_grows_to_one():
-    seen = []
+    seen: list[float] = []
     search(photo(), size_target(60_000), seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1

@@ -85,7 +85,7 @@ def test_any_bytes_give_symbols_or_a_format_error():
     rng = np.random.default_rng(0)
     tables, batches = random_batches(3, [50, 50], 16)
     for _ in range(200):
-        coder = Decoder(rng.bytes(2 * rng.integers(8, 60)), 4)
+        coder = Decoder(rng.bytes(2 * int(rng.integers(8, 60))), 4)
         try:
             for rows, _ in batches:
                 symbols = coder.decode(tables, rows)

@@ -10,6 +10,7 @@ from synthetic import tile_symbols
 from inrcodec.codebook import load_codebook
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
+from inrcodec.kernels.torch import TorchKernels
 from inrcodec.signal.color import to_planes
 from inrcodec.tile.partition import SIZES, boundary_size
 
@@ -51,6 +52,7 @@ def test_predictions_divide_by_no_number_but_powers_of_two(synthetic_codebook, s
     # Deviations that are whole numbers, where the least error shows.
     samples = np.arange(3000.0).reshape(1000, 3, 1) * (-1) ** np.arange(boundary_size(size))
     expected = network.predict(samples, 300)
+    assert isinstance(TORCH, TorchKernels)
     with ReciprocalDivision() as division:
         found = TORCH.predictors({size: network})[size].predict(samples, 300)
         assert np.array_equal(found.mean, expected.mean)

@@ -276,6 +276,7 @@ def test_orientation_is_applied_once(orientation, file_format):
     np.testing.assert_array_equal(picture.pixels, upright)
     if file_format == "PNG":  # EXIF of a TIFF is the TIFF itself and is not kept
         kept = Image.Exif()
+        assert picture.exif
         kept.load(picture.exif)
         assert kept[0x0112] == 1
         assert kept[0x010F] == "Maker"

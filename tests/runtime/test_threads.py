@@ -70,7 +70,8 @@ def test_threads_that_come_and_go_at_once_leave_no_limit(two):
             with one_blas_thread():
                 seen.append(blas())
 
-    seen, barrier = [], threading.Barrier(4)
+    seen: list[set[int]] = []
+    barrier = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
         for future in [pool.submit(come_and_go) for _ in range(4)]:
             future.result(PATIENCE)
@@ -125,7 +126,8 @@ def test_overlapping_calls_leave_no_limit(two, photo):
         assert first_ended.wait(PATIENCE)
         seen.append(blas())
 
-    seen, first_began, second_began, first_ended = [], threading.Event(), threading.Event(), threading.Event()
+    seen: list[set[int]] = []
+    first_began, second_began, first_ended = threading.Event(), threading.Event(), threading.Event()
     pixels = photo[:32, :32]
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(inrcodec.encode, pixels, progress=first)

@@ -63,7 +63,7 @@ def test_it_is_a_network_of_convolutions(synthetic_codebook, channels, splits):
     for number, (weight, bias, shift) in enumerate(
         zip(network.weights, network.biases, network.shifts, strict=True)
     ):
-        x = torch.nn.functional.conv2d(x, *(torch.from_numpy(t).double() for t in (weight, bias)))
+        x = torch.nn.functional.conv2d(x, torch.from_numpy(weight).double(), torch.from_numpy(bias).double())
         if number < radius - 1:
             x = (x / 2**shift).floor().clamp(0, HIDDEN_MAX)
             assert 0.2 < (x % HIDDEN_MAX > 0).double().mean() < 0.95

@@ -70,7 +70,7 @@ def test_cells_look_only_at_cells_coded_before(splits):
 @given(splits=splits_of_tiles)
 def test_groups_respect_dependence(grouped, splits):
     partition = Partition.from_splits(splits)
-    done = set()
+    done: set[int] = set()
     seen_by = {cell: seen for size in SIZES for cell, _, seen in looked_at(partition, size)}
     for size, cells, place in grouped(partition):
         assert np.array_equal(partition.of_size(size)[place], cells)

@@ -165,6 +165,7 @@ def test_adaptation_matches_the_optimisers_of_torch(optimiser) -> None:
         reference.zero_grad()
         (modules[-1](x) - targets[0]).square().mean().backward()
         for tensor, mask in zip(tensors, masks, strict=True):
+            assert tensor.grad is not None
             tensor.grad *= mask
         reference.step()
     expected = torch.cat([tensor.detach().flatten() for tensor in tensors])

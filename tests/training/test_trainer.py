@@ -198,8 +198,8 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     second, _ = load_arrays(tmp_path / "two" / "result.safetensors")
     np.testing.assert_array_equal(first["mask"], second["mask"])
     np.testing.assert_allclose(first["params"], second["params"], atol=1e-6)
-    losses = [[float(row["loss"]) for row in _rows(tmp_path / run / "log.csv")] for run in ("one", "two")]
-    np.testing.assert_allclose(*losses, rtol=1e-4)
+    one, two = ([float(row["loss"]) for row in _rows(tmp_path / run / "log.csv")] for run in ("one", "two"))
+    np.testing.assert_allclose(one, two, rtol=1e-4)
 
 
 def test_progress_is_shown_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
