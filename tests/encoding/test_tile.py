@@ -137,3 +137,11 @@ def test_the_real_rate_knows_every_value_and_mode(trained, photo):
         assert rate.modes[size].shape == (count, trained.predictors[size].modes)
         assert rate.rows[size].shape == (count, 3, size * size)
         assert rate.rows[size].min(initial=0) >= 0
+        assert rate.rows[size].max(initial=0) < len(rate.bits[size])
+        # What a sign costs is part of every magnitude but zero.
+        assert (rate.bits[size][:, 1:] > 1).all()
+        assert (rate.modes[size] > 0).all()
+        assert (rate.transforms[size] > 0).all()
+    found = rows[8][fit.symbols.residuals[8] != 0]
+    assert found.size
+    assert (found >= 0).all()

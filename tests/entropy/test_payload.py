@@ -122,16 +122,16 @@ def test_a_compressed_section_never_grows_beyond_its_bound():
             decompress(bomb, 1000)
     frame = zstandard.ZstdCompressor().compress(b"abc")
     assert decompress(frame, 3) == b"abc"
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match="larger"):
         decompress(frame, 2)
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match="followed by something"):
         decompress(frame + b"x", 3)
 
 
 @pytest.mark.parametrize("cut", [1, 4, 5])
 def test_a_truncated_frame_is_noticed(cut):
     frame = zstandard.ZstdCompressor(write_checksum=True).compress(bytes(range(256)))
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match="truncated"):
         decompress(frame[:-cut], 1000)
 
 
