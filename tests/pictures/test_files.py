@@ -21,7 +21,7 @@ from inrcodec.pictures.picture import Picture
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 # A profile of its own: sRGB with the primaries of red and green exchanged.
 RGB_PROFILE = SRGB_PROFILE.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
-GRAY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]
+GREY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]
 
 
 def noise(*shape, seed=0):
@@ -88,7 +88,7 @@ def test_native_layouts_come_back_unchanged(tmp_path, channels, extension):
     path = tmp_path / f"x.{extension}"
     write_picture(Picture(pixels), path)
     back = read_picture(path).pixels
-    if extension == "webp" and channels < 3:  # WebP has no gray mode
+    if extension == "webp" and channels < 3:  # WebP has no grey mode
         assert (back[..., 0] == back[..., 1]).all()
         back = np.concatenate([back[..., :1], back[..., 3:]], axis=2)
     np.testing.assert_array_equal(back, pixels)
@@ -102,7 +102,7 @@ def test_from_pil_keeps_the_layout(mode, channels):
     assert from_pil(im).pixels.shape == (2, 3, channels)
 
 
-def test_bilevel_becomes_gray():
+def test_bilevel_becomes_grey():
     im = Image.fromarray(noise(4, 5) > 128)
     pixels = read_picture(saved(im)).pixels
     assert pixels.shape == (4, 5, 1)
@@ -331,10 +331,10 @@ def test_broken_exif_does_no_harm(exif):
 
 
 def test_profile_of_another_colour_space_is_dropped():
-    gray, colour = Image.fromarray(noise(4, 4)), Image.fromarray(noise(4, 4, 3))
-    assert read_picture(saved(gray, icc_profile=GRAY_PROFILE)).icc == GRAY_PROFILE
-    assert read_picture(saved(gray, "TIFF", icc_profile=RGB_PROFILE)).icc is None
-    assert read_picture(saved(colour, "TIFF", icc_profile=GRAY_PROFILE)).icc is None
+    grey, colour = Image.fromarray(noise(4, 4)), Image.fromarray(noise(4, 4, 3))
+    assert read_picture(saved(grey, icc_profile=GREY_PROFILE)).icc == GREY_PROFILE
+    assert read_picture(saved(grey, "TIFF", icc_profile=RGB_PROFILE)).icc is None
+    assert read_picture(saved(colour, "TIFF", icc_profile=GREY_PROFILE)).icc is None
 
 
 def test_a_profile_that_only_says_srgb_is_dropped():
