@@ -23,7 +23,7 @@ class Fit:
 
     Attributes:
         symbols: its integers.
-        planes: (C, H, W) samples that a decoder reconstructs from them, before it restores.
+        planes: (C, H, W) int16 samples that a decoder reconstructs from them, before it restores.
     """
 
     symbols: TileSymbols
@@ -43,7 +43,7 @@ def fit_pass(
     """Decides the integers of all cells in closed loop.
 
     Args:
-        spectrum: per size, (n, C, size, size) least-squares weights.
+        spectrum: per size, (n, C, size, size) float32 least-squares weights, fixed-point.
         partition: the cells.
         step: quantiser step in fixed-point units.
         predictors: prediction network of every cell size.

@@ -26,9 +26,9 @@ class Trials:
     """Modes and transform types that were tried, for each of some cells of one size.
 
     Attributes:
-        modes, transforms: (N,).
-        quantised: (N, C, size * size) quantised residuals.
-        cost: (N,) bits, distortion included.
+        modes, transforms: (N,) int64.
+        quantised: (N, C, size * size) quantised residuals, integers in float32.
+        cost: (N,) float32 bits, distortion included.
     """
 
     modes: IntArray

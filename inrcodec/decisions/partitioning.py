@@ -34,13 +34,13 @@ def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int
     The basis of a cell is orthonormal, so this is the closed form of fine-tuning its output weights.
 
     Args:
-        planes: (C, H, W) fixed-point samples.
+        planes: (C, H, W) float32 fixed-point samples.
         partition: the cells of the tile.
         cells: (N,) which of them.
-        size: their size.
+        size: their size in samples.
 
     Returns:
-        (N, C, size, size), vertical harmonic first.
+        (N, C, size, size) float32, fixed-point, vertical harmonic first.
     """
     width = planes.shape[2]
     samples = planes.reshape(len(planes), -1)[:, sample_indices(partition, cells, size, width)]
@@ -52,7 +52,15 @@ def spectra(planes: FloatArray, partition: Partition, cells: IntArray, size: int
 
 
 def open_loop(planes: FloatArray, step: float) -> FloatArray:
-    """What a quantised tile looks like to its neighbours: weights of whole 16-sample cells, dead zone."""
+    """What a quantised tile looks like to its neighbours: weights of whole 16-sample cells, dead zone.
+
+    Args:
+        planes: (C, H, W) float32 fixed-point samples, H and W multiples of 16.
+        step: quantiser step in fixed-point units.
+
+    Returns:
+        Samples like `planes`, not rounded.
+    """
     size = 16
     channels, height, width = planes.shape
     basis = cosine_features(size).astype(np.float32) / np.float32(2**FEATURE_BITS)
@@ -67,12 +75,12 @@ def split_costs(planes: FloatArray, step: int, predictors: Mapping[int, Predicto
     """Rough cost of every cell there could be, predicted from an open-loop reconstruction.
 
     Args:
-        planes: (C, H, W) fixed-point samples, H and W multiples of BLOCK.
+        planes: (C, H, W) float32 fixed-point samples, H and W multiples of BLOCK.
         step: quantiser step in fixed-point units.
         predictors: prediction network of every cell size; need not be exact.
 
     Returns:
-        Per size, (H / size, W / size) bits, distortion included.
+        Per size, (H / size, W / size) float32 bits, distortion included.
     """
     channels, height, width = planes.shape
     view = np.concatenate([open_loop(planes, step).reshape(channels, -1), np.zeros((channels, 1))], 1)
@@ -93,7 +101,11 @@ def split_costs(planes: FloatArray, step: int, predictors: Mapping[int, Predicto
 
 
 def cheapest_splits(costs: Mapping[int, FloatArray]) -> IntArray:
-    """How to cut every block, given the costs of cells: (block rows, block columns)."""
+    """How to cut every block: (block rows, block columns) int64 splits.
+
+    Args:
+        costs: what cells cost, as `split_costs` gives it.
+    """
     rows, cols = costs[BLOCK].shape
     four = costs[8].reshape(rows * 2, 2, cols * 2, 2).sum((1, 3))
     quarter = np.minimum(four, costs[16])

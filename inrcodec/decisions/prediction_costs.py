@@ -21,7 +21,7 @@ class PredictedCells:
         size: of the N cells.
         step: quantiser step in fixed-point units.
         prediction: what the samples around them say.
-        weights: (N, C, size * size) least-squares weights less the mean of the boundary.
+        weights: (N, C, size * size) float32 least-squares weights less the mean of the boundary, fixed-point.
     """
 
     size: int
@@ -31,7 +31,14 @@ class PredictedCells:
 
     @classmethod
     def of(cls, size: int, step: int, prediction: Prediction, spectrum: FloatArray) -> "PredictedCells":
-        """Cells by their least-squares weights (N, C, size, size)."""
+        """Cells by their least-squares weights, of which a copy is taken.
+
+        Args:
+            size: of the N cells.
+            step: quantiser step in fixed-point units.
+            prediction: what the samples around them say.
+            spectrum: (N, C, size, size) of `inrcodec.decisions.partitioning.spectra`.
+        """
         weights = spectrum.reshape(*spectrum.shape[:2], -1).copy()
         weights[..., 0] -= prediction.mean[..., 0] * size
         return cls(size, step, prediction, weights)
@@ -40,7 +47,7 @@ class PredictedCells:
         """Prediction modes by `weight_cost`.
 
         Returns:
-            (N, modes) modes, the cheapest first, and (N,) the cost of the cheapest in bits.
+            (N, modes) int64 modes, the cheapest first, and (N,) float32 the cost of the cheapest in bits.
         """
         step, harmonics = np.float32(self.step), predicted_harmonics(self.size)
         low = self.weights[..., harmonics]
@@ -51,11 +58,14 @@ class PredictedCells:
         return modes, costs.min(1) + weight_cost(self.weights[..., rest] / step).sum((1, 2))
 
     def residuals(self, cells: IntArray, modes: IntArray) -> FloatArray:
-        """What predictions of given modes leave of some cells: (M, C, size * size), in quantiser steps.
+        """What predictions of given modes leave of some cells.
 
         Args:
             cells: (M,) which cells, in any order and any number of times.
             modes: (M,) a mode for each.
+
+        Returns:
+            (M, C, size * size) float32, in quantiser steps.
         """
         predicted: npt.NDArray[np.floating[Any]] = self.prediction.every[cells, :, modes]
         residual = self.weights[cells]

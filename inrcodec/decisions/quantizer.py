@@ -21,23 +21,31 @@ _OCTAVES_PER_QUALITY = 3 / 49
 
 
 def step_of_quality(quality: float) -> int:
-    """Quantiser step in fixed-point units: 256 levels at quality 1, 32 at 50, about 4 at 100."""
+    """Quantiser step in fixed-point units: 256 levels at quality 1, 32 at 50, about 4 at 100.
+
+    Qualities beyond those give steps from `STEP_MIN` to `STEP_MAX`.
+    """
     levels: float = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY)
     return max(STEP_MIN, min(STEP_MAX, round(levels * STEP_MIN)))
 
 
 def quality_of_step(step: int) -> float:
-    """The inverse of `step_of_quality`, for display."""
+    """The inverse of `step_of_quality`, for display; not clipped to 1 ... 100."""
     return float(1 + (8 - np.log2(step / 2**FRACTION)) / _OCTAVES_PER_QUALITY)
 
 
 def dead_zone(weights: npt.NDArray[np.float32], offset: float) -> npt.NDArray[np.float32]:
-    """Nearest integer, with the zero bin widened: sign * floor(|w| + offset), w in steps."""
+    """Nearest integers, with the zero bin widened: sign * floor(|w| + offset).
+
+    Args:
+        weights: of any shape, in quantiser steps.
+        offset: up to 0.5, which is plain rounding.
+    """
     return np.sign(weights) * np.floor(np.abs(weights) + np.float32(offset))
 
 
 def weight_cost(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Estimate in bits of coding weights (in quantiser steps), distortion included.
+    """Estimate in bits of coding each of some weights (in quantiser steps, any shape), distortion included.
 
     Below half a step it is the distortion of dropping the weight; far above it grows by two bits per
     doubling, as an Exp-Golomb code does. The same function is the outer loss of meta-training.

@@ -38,11 +38,11 @@ class Rate:
     """What symbols would cost.
 
     Attributes:
-        rows: per size, (n, C, size * size) table row of every residual; where the step before coded nothing,
-            one in which a one is unlikely.
+        rows: per size, (n, C, size * size) int64 table row of every residual; where the step before coded
+            nothing, one in which a one is unlikely.
         bits: per size, (rows, MAGNITUDES) float32 code lengths, the sign included.
-        modes: per size, (n, modes) bits of every prediction mode.
-        transforms: per size, (TRANSFORMS,) mean bits of every transform type.
+        modes: per size, (n, modes) float32 bits of every prediction mode.
+        transforms: per size, (TRANSFORMS,) float32 mean bits of every transform type.
     """
 
     rows: dict[int, IntArray]
@@ -52,7 +52,13 @@ class Rate:
 
     @classmethod
     def plain(cls, partition: Partition, channels: int, modes: int) -> "Rate":
-        """A rate that knows nothing: quantisation with it is rounding with a dead zone."""
+        """A rate that knows nothing: quantisation with it is rounding with a dead zone.
+
+        Args:
+            partition: the cells.
+            channels: 1 or 3.
+            modes: number of prediction modes.
+        """
         bits = np.tile(PLAIN_BITS * np.arange(MAGNITUDES, dtype=np.float32), (2 * ROWS, 1))
         counts = {s: len(partition.of_size(s)) for s in SIZES}
         transforms = [PLAIN_TRANSFORM[0]] + [PLAIN_TRANSFORM[1]] * (TRANSFORMS - 1)
@@ -99,10 +105,10 @@ class CellRate:
     """What symbols of some cells of one size would cost: see `Rate`.
 
     Attributes:
-        rows: (n, C, size * size).
-        bits: (rows, MAGNITUDES).
-        modes: (n, modes).
-        transforms: (TRANSFORMS,).
+        rows: (n, C, size * size) int64.
+        bits: (rows, MAGNITUDES) float32.
+        modes: (n, modes) float32.
+        transforms: (TRANSFORMS,) float32.
     """
 
     rows: IntArray
@@ -118,10 +124,10 @@ class CellRate:
         Args:
             cells: (m,) which cells, in any order and any number of times.
             channels: which channels.
-            weights: (m, those channels, size * size) in quantiser steps.
+            weights: (m, those channels, size * size) float32 in quantiser steps.
 
         Returns:
-            Integers like `weights`, and (m,) bits, the distortion included.
+            Integers like `weights`, and (m,) float32 bits, the distortion included.
         """
         size = round(weights.shape[2] ** 0.5)
         result = np.zeros((*weights.shape[:2], size, size), np.float32)
@@ -159,8 +165,11 @@ class CellRate:
 
         Args:
             channels: which channels.
-            weights: (n, those channels, size * size) in quantiser steps.
-            quantised: like `weights`.
+            weights: (n, those channels, size * size) float32 in quantiser steps.
+            quantised: integers like `weights`; left as they are.
+
+        Returns:
+            Integers like `quantised`, or itself if nothing moves.
         """
         wrong = _wrong_groups(quantised)
         if not len(wrong.first):

@@ -38,7 +38,7 @@ class Tile:
     """A tile, or what is joined from several, before restoration.
 
     Attributes:
-        planes: (C, H, W) fixed-point samples; a tile's sides are padded to whole blocks.
+        planes: (C, H, W) int16 fixed-point samples; a tile's sides are padded to whole blocks.
         cells: (H / 8, W / 8) units and the cells that cover them.
     """
 
@@ -61,7 +61,7 @@ class Restorer:
     kernels: Kernels
 
     def run(self, patch: tuple[Tile, Box]) -> Planes:
-        """Restores a box of a tile."""
+        """Restores a box of a tile: (C, H, W) int16 fixed-point samples."""
         tile, box = patch
         return self.kernels.restore(self.network, tile.planes, tile.cells, self.step, box)
 
@@ -125,9 +125,15 @@ class Assembly:
         self._mapping = mapping
 
     def regions(self, boxes: Sequence[Box]) -> Iterator[Planes]:
-        """Planes of regions inside the picture, (C, H, W) each.
+        """Planes of regions inside the picture, (C, H, W) int16 fixed-point samples each.
 
         A tile is made once, and kept until the last region that needs it.
+
+        Args:
+            boxes: the regions, in samples; at least one.
+
+        Raises:
+            Exception: whatever making a tile raises, when the first region that needs it is asked for.
         """
         tops, lefts, bottoms, rights = zip(*boxes, strict=True)
         hull = self._around((min(tops), min(lefts), max(bottoms), max(rights)), 0)

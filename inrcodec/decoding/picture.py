@@ -42,7 +42,7 @@ class TileDecoder:
     kernels: Kernels
 
     def run(self, tile: tuple[bytes, tuple[int, int]]) -> Tile:
-        """Decodes a tile, given its bytes, and block rows and columns.
+        """Decodes a tile, not restored, given its bytes, and block rows and columns.
 
         Raises:
             FormatError: the bytes are not a tile of that shape.
@@ -58,7 +58,14 @@ class TileDecoder:
 
 
 def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapping: Map) -> Assembly:
-    """The picture of a file, whose tiles are decoded when regions need them."""
+    """The picture of a file, whose tiles are decoded when regions need them.
+
+    Args:
+        container: the file.
+        codebook: the one it was encoded with.
+        kernels: what computes.
+        mapping: what decodes tiles, and restores.
+    """
     c = container
     decoder = TileDecoder(1 if c.grey else 3, c.step, c.entropy, codebook, kernels)
     columns = tile_grid(c.width, c.height)[1]
@@ -80,8 +87,11 @@ def render_region(source: Assembly, region: Region, out: Pixels) -> None:
 
     Args:
         source: the picture's planes.
-        region: (x, y, width, height) in source pixels.
-        out: (H, W, C) uint8, written to.
+        region: (x, y, width, height) in source pixels, inside the picture.
+        out: (H, W, 1 or 3) uint8, written to.
+
+    Raises:
+        FormatError: a tile that it needs is damaged.
     """
     _, _, width, height = region
     rows, cols = out.shape[:2]

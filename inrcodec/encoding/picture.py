@@ -39,7 +39,12 @@ class TileEncoder:
     kernels: Kernels
 
     def run(self, step: int, pixels: Pixels) -> bytes:
-        """The bytes of a tile (H, W, 1 or 3)."""
+        """The bytes of a tile.
+
+        Args:
+            step: quantiser step in fixed-point units.
+            pixels: (H, W, 1 or 3) uint8, up to `TILE` a side.
+        """
         return self.run_and_keep(step, pixels)[0]
 
     def run_and_keep(self, step: int, pixels: Pixels) -> tuple[bytes, Tile]:
@@ -71,7 +76,7 @@ class PictureEncoder:
     sections: dict[str, bytes]
 
     def encode(self, step: int, progress: Callable[[float], None] | None = None) -> bytes:
-        """The file at a quantiser step; `progress` is told the fraction done."""
+        """The file at a quantiser step (fixed-point); `progress` is told the fraction done, up to 1."""
         parts, tiles = self._parts(), []
         for data in self.mapping(partial(self.tiles.run, step), parts):
             tiles.append(data)
@@ -80,7 +85,7 @@ class PictureEncoder:
         return self._packed(step, tiles)
 
     def encode_and_measure(self, step: int) -> tuple[bytes, float]:
-        """The file at a quantiser step, and its PSNR over colour samples in dB."""
+        """The file at a quantiser step (fixed-point), and its PSNR over colour samples in dB."""
         coded = list(self.mapping(partial(self.tiles.run_and_keep, step), self._parts()))
         data = self._packed(step, [part for part, _ in coded])
         return data, psnr(self.colour, self._restored(step, [tile for _, tile in coded]))

@@ -18,8 +18,8 @@ class Target:
 
     Attributes:
         words: the target, for the error.
-        excess: given an encoder and a quantiser step, the file and by how much it misses the target; 0 or
-            less meets it.
+        excess: given an encoder and a quantiser step in fixed-point units, the file and by how much it misses
+            the target, in octaves of size or dB; 0 or less meets it.
         slope: change of the excess when the quantiser step doubles, roughly.
         close: how far below 0 the excess may stay.
     """
@@ -56,7 +56,10 @@ def search(encoder: PictureEncoder, target: Target, progress: Callable[[float], 
     Args:
         encoder: encodes the picture.
         target: what the file has to meet.
-        progress: is told the fraction done.
+        progress: is told the fraction done, up to 1.
+
+    Returns:
+        The file that meets the target and comes closest, of those that were tried.
 
     Raises:
         EncodeError: no step meets the target.

@@ -30,7 +30,7 @@ def fit_tile(
     symbols cost.
 
     Args:
-        planes: (C, H, W) fixed-point samples, H and W multiples of `BLOCK`.
+        planes: (C, H, W) float32 fixed-point samples, H and W multiples of `BLOCK`.
         step: quantiser step in fixed-point units.
         codebook: what decoder and encoder share.
         kernels: what computes.

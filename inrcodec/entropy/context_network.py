@@ -31,7 +31,7 @@ LOG_TABLE: FloatArray = np.rint(8 * np.log2(1 + np.arange(64 * 16) / 16)).astype
 
 
 def log_magnitude(sixteenths: IntArray) -> FloatArray:
-    """Feature value of a magnitude (or their mean) in sixteenths: round(8 log2(1 + m)), at most 48."""
+    """Features of magnitudes m (or their means) in sixteenths: round(8 log2(1 + m)), float32, at most 48."""
     values: FloatArray = LOG_TABLE.take(sixteenths, mode="clip")
     return values
 
@@ -44,7 +44,7 @@ class ContextNetwork:
         weight1, bias1: (h1, features), (h1,): integers in float32; ReLU, shift by HIDDEN_BITS[0], clip.
         weight2, bias2: (h2, h1), (h2,): the same with HIDDEN_BITS[1].
         weight3, bias3: (1, h2), (1,): the row in ROW_BITS fractional bits.
-        tables: (classes * ROWS) rows.
+        tables: 2 * ROWS rows: of luma, then of chroma.
     """
 
     weight1: FloatArray

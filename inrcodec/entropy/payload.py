@@ -93,6 +93,10 @@ def read_tile(
 def within_range(symbols: TileSymbols, step: int) -> TileSymbols:
     """The symbols, if no residual exceeds what reconstruction is exact for.
 
+    Args:
+        symbols: the symbols.
+        step: quantiser step in fixed-point units.
+
     Raises:
         FormatError: one does.
     """
@@ -161,7 +165,12 @@ def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, 
 
 
 def split_sizes(flat: IntArray, shapes: Mapping[int, tuple[int, ...]]) -> dict[int, IntArray]:
-    """What lies one after the other as arrays of given shapes, size by size."""
+    """What lies one after the other as arrays of given shapes, size by size.
+
+    Args:
+        flat: (n,) as many values as the shapes hold, in the order of `SIZES`.
+        shapes: per size.
+    """
     sizes = [int(np.prod(shapes[s])) for s in SIZES]
     parts = np.split(flat, np.cumsum(sizes)[:-1])
     return {s: part.reshape(shapes[s]) for s, part in zip(SIZES, parts, strict=True)}

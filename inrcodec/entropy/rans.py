@@ -44,7 +44,7 @@ class Tables:
 
     @property
     def bits(self) -> npt.NDArray[np.float64]:
-        """(rows, symbols) code length of every symbol, for the encoder's decisions."""
+        """(rows, symbols) code length of every symbol in bits, for the encoder's decisions."""
         frequency: npt.NDArray[np.float64] = np.diff(self.cumulative.astype(np.float64), axis=1)
         return PRECISION - np.log2(frequency)
 
@@ -61,8 +61,8 @@ class Encoder:
 
         Args:
             tables: where the rows are.
-            rows: (n,) table row of each symbol.
-            symbols: (n,) what to encode.
+            rows: (n,) int64 table row of each symbol.
+            symbols: (n,) int64 what to encode.
         """
         start = tables.cumulative[rows, symbols]
         self._starts.append(start)
@@ -70,11 +70,15 @@ class Encoder:
 
     @property
     def bits(self) -> float:
-        """Ideal code length so far."""
+        """Ideal code length so far, in bits."""
         return float(sum((PRECISION - np.log2(f.astype(np.float64))).sum() for f in self._frequencies))
 
     def finish(self, lanes: int) -> bytes:
-        """The stream: the final states of all lanes (uint32), then 16-bit words; little endian."""
+        """The stream: the final states of all lanes (uint32), then 16-bit words; little endian.
+
+        Args:
+            lanes: at least 1.
+        """
         states = np.full(lanes, _LOW, np.uint64)
         words: list[npt.NDArray[np.uint64]] = []
         for starts, frequencies in zip(reversed(self._starts), reversed(self._frequencies), strict=True):
@@ -96,6 +100,11 @@ class Decoder:
     """Reads what `Encoder.finish` wrote, given the same batches."""
 
     def __init__(self, data: bytes, lanes: int) -> None:
+        """Reads the states.
+
+        Raises:
+            FormatError: the stream ends too early, or a state is out of range.
+        """
         if len(data) < 4 * lanes or len(data) % 2:
             raise FormatError("the entropy-coded stream is truncated")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.uint64)
@@ -110,10 +119,10 @@ class Decoder:
 
         Args:
             tables: where the rows are.
-            rows: (n,) table row of each symbol.
+            rows: (n,) int64 table row of each symbol.
 
         Returns:
-            (n,) symbols.
+            (n,) int64 symbols.
 
         Raises:
             FormatError: the stream ends too early.
@@ -153,7 +162,7 @@ def normalised(counts: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Positive integer frequencies close to `counts` whose rows sum to 2**PRECISION.
 
     Args:
-        counts: (rows, symbols) non-negative.
+        counts: (rows, symbols) non-negative, not all zero in any row.
     """
     total = 1 << PRECISION
     share = counts / counts.sum(1, keepdims=True) * (total - counts.shape[1])

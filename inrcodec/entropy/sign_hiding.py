@@ -20,7 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @lru_cache(maxsize=8)
 def scan(size: int) -> IntArray:
-    """Flat harmonics k * size + m by anti-diagonal k + m, then k: (size * size / GROUP, GROUP)."""
+    """Flat harmonics k * size + m by anti-diagonal k + m, then k: (size * size / GROUP, GROUP) int64."""
     k, m = np.divmod(np.arange(size * size), size)
     return np.lexsort((k, k + m)).reshape(-1, GROUP)
 
@@ -29,11 +29,11 @@ def told(groups: IntArray) -> tuple[BoolArray, BoolArray, IntArray]:
     """What groups of magnitudes tell.
 
     Args:
-        groups: (..., GROUP).
+        groups: (..., GROUP) int64 magnitudes.
 
     Returns:
         Which groups hide a sign, which of these signs are negative, and the place in the group of the first
-        non-zero value, whose sign it is: (...) each.
+        non-zero value, whose sign it is: (...) each, bool, bool and int64.
     """
     sums = groups.sum(-1)
     hides = sums >= ENOUGH
@@ -44,10 +44,10 @@ def hidden_signs(magnitudes: IntArray) -> tuple[BoolArray, BoolArray]:
     """Signs that are not written.
 
     Args:
-        magnitudes: (n, C, size, size); they may be clipped at `ENOUGH` or more for the first result.
+        magnitudes: (n, C, size, size) int64; they may be clipped at `ENOUGH` or more for the first result.
 
     Returns:
-        Where a sign is hidden, and where a hidden sign is negative; both like `magnitudes`.
+        Where a sign is hidden, and where a hidden sign is negative; both bool, shaped like `magnitudes`.
     """
     shape, size = magnitudes.shape, magnitudes.shape[-1]
     order = scan(size)

@@ -127,8 +127,8 @@ class Batch(NamedTuple):
     Attributes:
         element: which integers of the tile.
         size: size of their cells; 0 for splits.
-        contexts: what decides their code lengths: (n,) rows of the element's table or, for last diagonals
-            and magnitudes, (n, F) features of the context network of that size.
+        contexts: what decides their code lengths: (n,) int64 rows of the element's table or, for last
+            diagonals and magnitudes, (n, F) float32 features of the context network of that size.
         table_class: 0 for luma, 1 for chroma.
         where: index of the symbols in the element's array.
     """
@@ -141,7 +141,7 @@ class Batch(NamedTuple):
 
 
 Walk = Generator[Batch, IntArray, _Walked]
-"""Yields batches, is sent their symbols (n,), and returns what it has put together."""
+"""Yields batches, is sent their symbols (n,) int64, and returns what it has put together."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class EntropyModel:
         return int(self.modes.cumulative.shape[1]) - 1
 
     def rows(self, batch: Batch) -> tuple[Tables, IntArray]:
-        """The tables of a batch, and the row (n,) of each of its symbols."""
+        """The tables of a batch, and the row (n,) int64 of each of its symbols."""
         part = getattr(self, batch.element)
         if isinstance(part, Tables):
             return part, batch.contexts
@@ -182,7 +182,7 @@ class Symbols:
 
     Attributes:
         splits, modes, transforms, last_diagonals: as in `TileSymbols` and its partition.
-        magnitudes: per size, (n, C, size, size) clipped at ESCAPE.
+        magnitudes: per size, (n, C, size, size) int64 clipped at ESCAPE.
     """
 
     splits: IntArray
@@ -198,7 +198,7 @@ class Symbols:
         return cls(tile.partition.splits, tile.modes, tile.transforms, tile.last_diagonals, clipped)
 
     def of_batch(self, batch: Batch) -> IntArray:
-        """(n,) symbols of a batch."""
+        """(n,) int64 symbols of a batch."""
         array = getattr(self, batch.element)
         found: IntArray = (array[batch.size] if batch.element == "magnitudes" else array)[batch.where].ravel()
         return found
@@ -209,7 +209,7 @@ def follow(walk: Walk[_Walked], code: Callable[[Batch], IntArray]) -> _Walked:
 
     Args:
         walk: one of the walks below.
-        code: given a batch, its symbols (n,).
+        code: given a batch, its symbols (n,) int64.
 
     Returns:
         What the walk has put together.
@@ -230,7 +230,7 @@ def walk_tile(symbols: TileSymbols, step: int, mode_count: int, code: Callable[[
         symbols: the tile.
         step: quantiser step in fixed-point units.
         mode_count: number of prediction modes.
-        code: takes a batch and returns its symbols.
+        code: given a batch, its symbols (n,) int64.
     """
     partition, last = symbols.partition, symbols.last_diagonals
     follow(walk_splits(partition.splits.shape, step), code)
@@ -239,7 +239,16 @@ def walk_tile(symbols: TileSymbols, step: int, mode_count: int, code: Callable[[
 
 
 def cell_features(transforms: IntArray, modes: IntArray, count: int) -> FloatArray:
-    """(n, TRANSFORM_FEATURES + count) features that tell transform types and the `count` modes apart."""
+    """Features that tell transform types and modes apart.
+
+    Args:
+        transforms: (n,) transform types.
+        modes: (n,) prediction modes.
+        count: number of modes.
+
+    Returns:
+        (n, TRANSFORM_FEATURES + count) float32.
+    """
     kinds = np.arange(3)
     which = (
         transforms[:, None] // 3 == kinds,
@@ -251,7 +260,7 @@ def cell_features(transforms: IntArray, modes: IntArray, count: int) -> FloatArr
 
 
 def step_class(step: int) -> int:
-    """Which set of split, mode and transform tables serves a quantiser step."""
+    """Which set of split, mode and transform tables serves a quantiser step (fixed-point): 0, 1 or 2."""
     return sum(step >= bound for bound in STEP_CLASSES)
 
 
@@ -269,6 +278,9 @@ def mode_rows(step: int, size: int, above: IntArray, left: IntArray, count: int)
         above: (n,) modes above; `count` outside the tile.
         left: (n,) modes to the left, likewise.
         count: number of modes.
+
+    Returns:
+        (n,) int64.
     """
     return (_cell_class(step, size) * (count + 1) + above) * (count + 1) + left
 
@@ -282,6 +294,9 @@ def transform_rows(step: int, size: int, modes: IntArray, last: IntArray, count:
         modes: (n,) their modes, out of `count`.
         last: (n,) their last significant diagonals of luma.
         count: number of modes.
+
+    Returns:
+        (n,) int64.
     """
     bandwidth = last * (BLOCK // size)
     far: IntArray = np.sum([bandwidth >= bound for bound in TRANSFORM_BANDWIDTHS], axis=0)
@@ -305,7 +320,15 @@ def feature_counts(modes: int) -> dict[Element, int]:
 
 
 def walk_splits(shape: tuple[int, ...], step: int) -> Walk[IntArray]:
-    """Walks over how (block rows, block columns) blocks are cut; returns that."""
+    """Walks over how blocks are cut.
+
+    Args:
+        shape: block rows and columns.
+        step: quantiser step in fixed-point units.
+
+    Returns:
+        (block rows, block columns) int64.
+    """
     rows, cols = shape
     # Border blocks read as class 4; classes 0 to 3 say how finely a block is cut.
     fineness = np.full((rows + 1, cols + 1), 4, np.int64)
@@ -390,7 +413,7 @@ def walk_cells(
         mode_count: number of prediction modes.
 
     Returns:
-        (N,) modes, (N,) transform types and (N, C) last significant diagonals.
+        (N,) modes, (N,) transform types and (N, C) last significant diagonals, int64.
     """
     units = partition.owner.size
     modes, transforms = np.zeros((2, len(partition.size)), np.int64)
@@ -461,7 +484,7 @@ def walk_magnitudes(
         mode_count: number of prediction modes.
 
     Returns:
-        Per size, (n, C, size, size) magnitudes.
+        Per size, (n, C, size, size) int64 magnitudes.
     """
     channels, units = last.shape[1], partition.owner.size
     told = cell_features(transforms, modes, mode_count)
@@ -599,7 +622,7 @@ def magnitude_rows(symbols: TileSymbols, step: int, model: EntropyModel) -> dict
         model: tables and context networks.
 
     Returns:
-        Per size, (n, C, size, size) rows of the tables of that size; -1 where nothing is coded.
+        Per size, (n, C, size, size) int64 rows of the tables of that size; -1 where nothing is coded.
     """
     known = Symbols.of(symbols)
     rows = {s: np.full(v.shape, -1, np.int64) for s, v in known.magnitudes.items()}

@@ -32,6 +32,8 @@ IntArray = npt.NDArray[np.int64]
 class Kernels(Protocol):
     """A kernel set; instances are small and can be sent to other processes.
 
+    Every method takes, gives and raises what the function that it names does.
+
     What is marked exact gives the same integers in every set. Decisions of the encoder may differ: whatever
     they are, the file decodes.
     """

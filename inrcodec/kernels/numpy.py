@@ -82,6 +82,9 @@ class NumpyKernels:
 def load(device: str) -> NumpyKernels:
     """The kernels.
 
+    Args:
+        device: "cpu".
+
     Raises:
         EncodeError: the device is not the CPU.
     """

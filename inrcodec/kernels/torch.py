@@ -46,7 +46,12 @@ DoubleArray = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class TorchKernels(NumpyKernels):
-    """See `inrcodec.kernels.Kernels`."""
+    """See `inrcodec.kernels.Kernels`.
+
+    Attributes:
+        name: "torch".
+        device: "cpu" or "cuda".
+    """
 
     name = "torch"
     device: str = "cpu"
@@ -97,13 +102,17 @@ class TorchKernels(NumpyKernels):
         return torch.as_tensor(array, dtype=torch.float64, device=self.device)
 
     def predictors(self, networks: Mapping[int, PredictionNetwork]) -> dict[int, "DeviceNetwork"]:
-        """Prediction networks that compute on the device."""
+        """Prediction networks, per cell size, that compute on the device."""
         return {size: DeviceNetwork.of(network, self.device) for size, network in networks.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceNetwork(PredictionNetwork):
-    """A prediction network whose matrix products are done on a device."""
+    """A prediction network whose matrix products are done on a device; it takes and gives float64 of numpy.
+
+    Attributes:
+        device: "cpu" or "cuda".
+    """
 
     device: str
 
@@ -152,6 +161,9 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def load(device: str) -> TorchKernels:
     """The kernels.
+
+    Args:
+        device: "cpu" or "cuda".
 
     Raises:
         EncodeError: there is no such device.

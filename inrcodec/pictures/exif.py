@@ -12,6 +12,9 @@ def clean_exif(exif: bytes) -> bytes:
     Patching in place (TIFF 6.0, section 2; EXIF 2.3, 4.5.2) keeps maker notes, whose offsets a rewrite would
     break. The thumbnail, which would show the old orientation, is zeroed, so that it costs next to nothing
     once compressed.
+
+    Args:
+        exif: the block, with or without prefix; what is broken in it stays.
     """
     block = bytearray(exif.removeprefix(b"Exif\0\0"))
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))

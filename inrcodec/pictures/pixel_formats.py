@@ -47,7 +47,7 @@ def check_depth(im: Image.Image) -> None:
 
 
 def to_native_mode(im: Image.Image) -> Image.Image:
-    """Bring an image of a supported mode to L, LA, RGB or RGBA."""
+    """Bring an image of a mode that `check_depth` accepts to L, LA, RGB or RGBA."""
     if im.mode in ("CMYK", "LAB"):
         return _to_srgb(im)
     mode = _CONVERSIONS.get(im.mode, im.mode)
@@ -72,7 +72,7 @@ def _to_srgb(im: Image.Image) -> Image.Image:
 
 
 def profile_fits(icc: bytes, channels: int) -> bool:
-    """Whether an ICC profile describes pixels of this layout (ICC.1:2022, 7.2.6: colour space, byte 16)."""
+    """Whether an ICC profile is for 1 to 4 channels (ICC.1:2022, 7.2.6: colour space, byte 16)."""
     return icc[16:20] == (b"GRAY" if channels < 3 else b"RGB ")
 
 
@@ -80,7 +80,7 @@ def is_srgb(icc: bytes) -> bool:
     """Whether an ICC profile for RGB says what is understood without one: the colours are sRGB.
 
     Judged by what it does to a grid of colours, not by its name. Such a profile (3 kB in most photos
-    that have one) would be a good part of a small file and say nothing.
+    that have one) would be a good part of a small file and say nothing. One that cannot be read is none.
     """
     levels = bytes(range(0, 256, 15))
     colours = Image.frombytes(

@@ -12,7 +12,7 @@ STDIO = "-"
 
 
 def read_input(name: str) -> bytes:
-    """Content of a file, or of standard input for `-`.
+    """Content of a file, or of standard input for `-`, to its end.
 
     Raises:
         OSError: the file cannot be read.

@@ -47,7 +47,10 @@ def processes(device: str, jobs: int, items: int) -> int:
     Args:
         device: "cpu" or "cuda"; a GPU is not shared among processes.
         jobs: how many may be.
-        items: tiles or images.
+        items: tiles or images, at least 1.
+
+    Returns:
+        At least 1.
 
     Raises:
         ValueError: none may be.

@@ -19,13 +19,13 @@ ONE_THREAD = dict.fromkeys(
 
 
 def cores() -> int:
-    """Processor cores this process may use."""
+    """Processor cores this process may use, at least 1."""
     # A container or a batch system often grants fewer than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:
-    """Threads for one computation: OMP_NUM_THREADS, as numerical libraries read it, or one per core."""
+    """Threads for one computation: as OMP_NUM_THREADS tells numerical libraries, or one per core."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
 

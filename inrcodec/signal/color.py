@@ -27,7 +27,7 @@ def to_planes(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
             which only the first plane is not zero.
 
     Returns:
-        (1 or 3, H, W) float32 in fixed-point units (`FRACTION` fractional bits).
+        (1 or 3, H, W) float32 in fixed-point units (`FRACTION` fractional bits), below 3600 in magnitude.
     """
     centred = (pixels.astype(np.float32) - _MID) * 2**FRACTION
     if pixels.shape[2] == 1:
@@ -39,7 +39,7 @@ def to_pixels(planes: npt.NDArray[np.number[Any]]) -> npt.NDArray[np.uint8]:
     """Pixels of integer planes, exact on every machine.
 
     Args:
-        planes: (1 or 3, H, W) array holding integers.
+        planes: (1 or 3, H, W) fixed-point samples of any type that holds integers, within `SAMPLE_MAX`.
 
     Returns:
         (H, W, 1 or 3) uint8.

@@ -25,12 +25,13 @@ def slopes(centred: FloatArray, step: int) -> FloatArray:
     """Regressions of every plane on luma.
 
     Args:
-        centred: (N, C, boundary_size) integers, boundary samples less their mean.
+        centred: (N, C, boundary_size) integers, fixed-point boundary samples less their mean.
         step: quantiser step in fixed-point units. Noise of a quarter step on luma samples and of an eighth on
             their differences is assumed: where nothing but noise is seen, slopes vanish.
 
     Returns:
-        (N, C, 2) integers in units of 2**-SLOPE_BITS, for low and high harmonics; 0 for luma itself.
+        (N, C, 2) integers in units of 2**-SLOPE_BITS within SLOPE_MAX, for low and high harmonics; 0 for luma
+        itself.
     """
     low = _regression(centred, step // 4)
     differences = np.diff(centred, axis=-1)[..., _inner_differences(centred.shape[-1])]
@@ -41,7 +42,15 @@ def slopes(centred: FloatArray, step: int) -> FloatArray:
 
 
 def per_harmonic(slope: FloatArray, count: int) -> FloatArray:
-    """Slopes (..., 2) spread over size * size harmonics, high where either frequency is at least size / 2."""
+    """Slopes spread over harmonics, the high ones where either frequency is at least size / 2.
+
+    Args:
+        slope: (..., 2) low and high.
+        count: size * size harmonics.
+
+    Returns:
+        (..., count) like `slope`.
+    """
     result: FloatArray = slope[..., _bands(count)]
     return result
 
@@ -51,10 +60,10 @@ def carried(slope: FloatArray, luma: FloatArray) -> FloatArray:
 
     Args:
         slope: (N, C, 2) of `slopes`.
-        luma: (N, 1, size * size) integers, coded residuals of luma weights.
+        luma: (N, 1, size * size) integers, coded residuals of luma weights, fixed-point within WEIGHT_MAX.
 
     Returns:
-        (N, C, size * size) integers.
+        (N, C, size * size) integers, fixed-point.
     """
     product = per_harmonic(slope, luma.shape[-1]) * luma
     result: FloatArray = np.floor((product + 2 ** (SLOPE_BITS - 1)) / 2**SLOPE_BITS)
@@ -73,7 +82,11 @@ def _regression(values: FloatArray, noise: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def _inner_differences(count: int) -> npt.NDArray[np.int64]:
-    """Which differences of consecutive boundary samples stay inside one of its four rows and columns."""
+    """Which differences of `count` consecutive boundary samples stay inside one of its rows and columns.
+
+    Returns:
+        (count - 4,) int64 indices of differences.
+    """
     size = (count - 4) // 6
     seams = (2 * size + 1, 4 * size + 3, 5 * size + 3)
     return np.setdiff1d(np.arange(count - 1), seams)
@@ -81,7 +94,7 @@ def _inner_differences(count: int) -> npt.NDArray[np.int64]:
 
 @lru_cache(maxsize=8)
 def _bands(count: int) -> npt.NDArray[np.int64]:
-    """Of size * size harmonics, which of two slopes serves each: (count,), 0 low and 1 high."""
+    """Of size * size harmonics, which of two slopes serves each: (count,) int64, 0 low and 1 high."""
     size = round(count**0.5)
     k, m = np.divmod(np.arange(count), size)
     result: npt.NDArray[np.int64] = (2 * np.maximum(k, m) >= size).astype(np.int64)

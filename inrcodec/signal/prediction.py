@@ -45,7 +45,7 @@ SINE_TABLE: npt.NDArray[np.float64] = np.array(
 
 @lru_cache(maxsize=8)
 def predicted_harmonics(size: int) -> IntArray:
-    """Flat indices k * size + m of the harmonics that are predicted, ascending."""
+    """(K,) int64 flat indices k * size + m of the harmonics that are predicted, ascending."""
     k, m = np.divmod(np.arange(size * size), size)
     return np.flatnonzero(k + m < PREDICTED_DIAGONALS)
 
@@ -72,7 +72,7 @@ class Prediction(Protocol):
         ...
 
     def chosen(self, modes: IntArray) -> FloatArray:
-        """Weights of one mode (N,) per cell: (N, C, K)."""
+        """Weights of one mode (N,) per cell, less the mean: (N, C, K)."""
         ...
 
 
@@ -83,7 +83,7 @@ class Predictor(Protocol):
         """Looks at the samples around cells.
 
         Args:
-            boundary: (N, C, boundary_size) integers, fixed-point samples.
+            boundary: (N, C, boundary_size) integers, fixed-point samples within SAMPLE_MAX.
             step: quantiser step in fixed-point units.
         """
         ...
@@ -93,11 +93,12 @@ def mean_and_scale(boundary: FloatArray, step: int) -> tuple[FloatArray, FloatAr
     """Mean and scale of boundary samples.
 
     Args:
-        boundary: (N, C, boundary_size) integers, fixed-point samples.
+        boundary: (N, C, boundary_size) integers, fixed-point samples within SAMPLE_MAX.
         step: quantiser step in fixed-point units.
 
     Returns:
-        (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, at least 1.
+        (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, from 1 to below 2**15;
+        integers, fixed-point.
     """
     count = boundary.shape[-1]
     total = boundary.sum(-1)
@@ -110,7 +111,7 @@ def mean_and_scale(boundary: FloatArray, step: int) -> tuple[FloatArray, FloatAr
 
 @dataclass(frozen=True)
 class PredictionNetwork:
-    """The prediction network of one cell size, with integer parameters.
+    """The prediction network of one cell size, with integer parameters in float64.
 
     Attributes:
         size: samples per side of the cells it serves.
@@ -148,11 +149,11 @@ class PredictionNetwork:
         """Input of the output layer.
 
         Args:
-            centred: (N, C, boundary_size) boundary samples less their mean.
+            centred: (N, C, boundary_size) integers, boundary samples less their mean.
             scale: (N, C, 1) of `mean_and_scale`.
 
         Returns:
-            (N, C, hidden + boundary_size) integers of scale `SINE_ONE`.
+            (N, C, hidden + boundary_size) integers of scale `SINE_ONE`, within 4 * INPUT_MAX.
         """
         x = np.floor((centred * (2 * INPUT_ONE) + scale) / (2 * scale))
         x = np.clip(x, -INPUT_MAX, INPUT_MAX)
@@ -161,7 +162,15 @@ class PredictionNetwork:
         return np.concatenate([h, x * (SINE_ONE // INPUT_ONE)], -1)
 
     def outputs(self, features: FloatArray, rows: slice = slice(None)) -> FloatArray:
-        """Some rows of the output layer, relative to the scale of the boundary: (N, C, rows)."""
+        """Weights relative to the scale of the boundary.
+
+        Args:
+            features: (N, C, hidden + boundary_size) of `features`.
+            rows: which rows of the output layer; all by default.
+
+        Returns:
+            (N, C, rows) integers with 8 + OUTPUT_BITS fractional bits.
+        """
         return _affine(features, self.weight3[rows], self.bias3[rows])
 
 

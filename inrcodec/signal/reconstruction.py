@@ -35,9 +35,9 @@ class CellSymbols(NamedTuple):
     """The integers of the N cells of a group.
 
     Attributes:
-        modes: (N,) prediction modes.
-        transforms: (N,) transform types.
-        residuals: (N, C, size * size) quantised residuals.
+        modes: (N,) int64 prediction modes.
+        transforms: (N,) int64 transform types.
+        residuals: (N, C, size * size) int64 quantised residuals, vertical harmonic first.
     """
 
     modes: IntArray
@@ -54,7 +54,7 @@ def reconstruct(symbols: TileSymbols, step: int, predictors: Mapping[int, Predic
         predictors: prediction network of every cell size.
 
     Returns:
-        (C, H, W) samples, H and W the padded tile's.
+        (C, H, W) int16 fixed-point samples within SAMPLE_MAX, H and W the padded tile's.
     """
 
     def known(group: Group, _: Prediction) -> CellSymbols:
@@ -83,7 +83,7 @@ def close_loop(
             encoder decides now.
 
     Returns:
-        (C, H, W) samples, H and W the padded tile's.
+        (C, H, W) int16 fixed-point samples within SAMPLE_MAX, H and W the padded tile's.
     """
     canvas = Canvas(partition, channels)
     # Scheduled, not grouped by level: fewer groups, and any order that respects dependence draws the same.
@@ -97,7 +97,7 @@ def close_loop(
 
 
 class Canvas:
-    """Planes under reconstruction, addressed by flat sample index."""
+    """Planes under reconstruction, addressed by flat sample index; all zero at first."""
 
     def __init__(self, partition: Partition, channels: int) -> None:
         rows, cols = partition.owner.shape
@@ -146,5 +146,5 @@ class Canvas:
         self._planes[:, inside] = np.moveaxis(np.clip(flat, -SAMPLE_MAX, SAMPLE_MAX), 0, 1)
 
     def image(self) -> Planes:
-        """The planes: (C, H, W)."""
+        """The planes: (C, H, W) int16, within SAMPLE_MAX."""
         return self._planes[:, :-1].reshape(-1, self._height, self._width).astype(np.int16)

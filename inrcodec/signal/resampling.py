@@ -33,7 +33,7 @@ class Axis:
     taps: FloatArray
 
     def sources(self, length: int) -> npt.NDArray[np.int64]:
-        """(n, T) source samples of a picture of `length`, mirrored at its borders: 1 0 | 0 1 2 ..."""
+        """(n, T) int64 source samples of a picture of `length`, mirrored at its borders: 1 0 | 0 1 2 ..."""
         index = np.mod(self.first[:, None] + np.arange(self.taps.shape[1]), 2 * length)
         result: npt.NDArray[np.int64] = np.minimum(index, 2 * length - 1 - index)
         return result
@@ -56,6 +56,7 @@ def axis(begin: float, end: float, count: int) -> Axis:
     """Samples of [begin, end) in source samples, cut into `count` equal pixels.
 
     A pixel larger than a source sample is the mean of evenly spaced evaluations, at least one per sample.
+    The interval may reach beyond the picture: `Axis.sources` knows where that ends.
     """
     fine = max(1, math.ceil((end - begin) / count - 1e-9))
     x = begin + (np.arange(count * fine) + 0.5) * ((end - begin) / (count * fine))

@@ -52,7 +52,7 @@ def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntA
     """Inputs of the network at some positions; those outside are continued from the nearest inside.
 
     Args:
-        planes: (1 or 3, H, W) reconstructed samples; chroma of grey is zero.
+        planes: (1 or 3, H, W) int16 reconstructed samples; chroma of grey is zero.
         cells: (H / 8, W / 8) units and the cells that cover them.
         step: quantiser step in fixed-point units.
         rows: (R,) rows of positions, ascending; 0 ... H / 2 - 1 are inside.
@@ -99,9 +99,9 @@ class RestorationNetwork:
 
     Attributes:
         weights: per layer (out, in, 3, 3), integers in float32; from INPUTS channels to SAMPLES.
-        biases: per layer (out,).
-        shifts: per layer, the right shift after it. A result of one is HIDDEN_MAX in hidden layers, and a
-            quantiser step in the last.
+        biases: per layer (out,), integers in float32.
+        shifts: per layer, the right shift after it, 0 to 24. A result of one is HIDDEN_MAX in hidden layers,
+            and a quantiser step in the last.
     """
 
     weights: tuple[Float32Array, ...]
@@ -131,13 +131,13 @@ def restore(
 
     Args:
         network: the network.
-        planes: (1 or 3, H, W) samples of `reconstruct`; left as they are.
+        planes: (1 or 3, H, W) int16 samples of `reconstruct`; left as they are.
         cells: (H / 8, W / 8) units and the cells that cover them.
         step: quantiser step in fixed-point units.
         box: the part, in samples, multiples of FOLD; all of it by default.
 
     Returns:
-        (1 or 3, bottom - top, right - left) samples within SAMPLE_MAX.
+        (1 or 3, bottom - top, right - left) int16 samples within SAMPLE_MAX.
     """
     _, height, width = planes.shape
     top, left, bottom, right = box or (0, 0, height, width)
@@ -182,7 +182,10 @@ def _correction(
 
 
 def surroundings(network: RestorationNetwork, part: Box) -> tuple[IntArray, IntArray]:
-    """Rows and columns of positions that the samples of a part depend on."""
+    """Rows (R,) and columns (S,) of positions that the samples of a part depend on, int64.
+
+    Those outside the planes are among them: see `inputs`.
+    """
     top, left, bottom, right = (side // FOLD for side in part)
     return (
         np.arange(top - network.radius, bottom + network.radius),
@@ -194,12 +197,12 @@ def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int) ->
     """What outputs of the last layer add to samples.
 
     Args:
-        outputs: (C * FOLD**2, R, S) integers.
+        outputs: (C * FOLD**2, R, S) integers in any floating-point type.
         shift: of the last layer.
         step: quantiser step in fixed-point units.
 
     Returns:
-        (C, R * FOLD, S * FOLD) integers.
+        (C, R * FOLD, S * FOLD) integers in float64, fixed-point.
     """
     _, height, width = outputs.shape
     scaled = np.floor(outputs.astype(np.float64) * (step * 0.5**shift) + 0.5)

@@ -15,10 +15,11 @@ FloatArray = npt.NDArray[np.float64]
 
 @lru_cache(maxsize=8)
 def cosine_features(size: int) -> FloatArray:
-    """Integer features of the native grid: (harmonic, sample), orthonormal rows times 2**FEATURE_BITS.
+    """Features of the native grid: (harmonic, sample), orthonormal rows times 2**FEATURE_BITS.
 
-    They are the one-dimensional factors of what the harmonic SIREN's second layer outputs there. No entry
-    is closer than 1e-4 to a rounding tie, so every libm gives the same table (tested).
+    Integers in float64. They are the one-dimensional factors of what the harmonic SIREN's second layer
+    outputs there. No entry is closer than 1e-4 to a rounding tie, so every libm gives the same table
+    (tested).
     """
     rows = [
         [
@@ -38,7 +39,7 @@ def cosine_features(size: int) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def axis_features(size: int) -> FloatArray:
-    """Integer features of one axis per transform type, like `cosine_features`: (3, harmonic, sample).
+    """Features of one axis per transform type, like `cosine_features`: (3, harmonic, sample).
 
     Cosines; sines that rise from the first border, sin(pi (2k + 1) (i + 1) / (2 size + 1)), for what a
     prediction from that side leaves (the discrete sine transform of type VII; Han, Saxena, Melkote and Rose,

@@ -16,5 +16,9 @@ _STEP_LOG: npt.NDArray[np.float32] = np.rint(4 * np.log2(1 + np.arange(1 << 14))
 
 
 def log_step(step: int) -> float:
-    """What networks are told of the quantiser step: round(4 log2(1 + step))."""
+    """What networks are told of the quantiser step: round(4 log2(1 + step)), an integer.
+
+    Args:
+        step: in fixed-point units, below 2**14.
+    """
     return float(_STEP_LOG[step])

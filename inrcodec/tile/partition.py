@@ -30,7 +30,7 @@ _Z_ORDER = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def uniform_splits(blocks: tuple[int, int], size: int) -> IntArray:
-    """Splits of (block rows, block columns) blocks that are all cut into cells of one size."""
+    """Splits of (block rows, block columns) blocks that are all cut into cells of one size, int64."""
     return np.full(blocks, {32: 0, 16: 1, 8: SPLITS - 1}[size], np.int64)
 
 
@@ -52,9 +52,9 @@ class Group(NamedTuple):
     """Cells of one size that may go together.
 
     Attributes:
-        size: their size.
-        cells: (n,) their indices.
-        place: (n,) their positions among all cells of that size.
+        size: their size in samples.
+        cells: (n,) int64, their indices.
+        place: (n,) int64, their positions among all cells of that size.
     """
 
     size: int
@@ -99,7 +99,11 @@ class Partition:
 
     @classmethod
     def from_splits(cls, splits: IntArray) -> "Partition":
-        """Lists the cells of a tile whose blocks are cut as `splits` says."""
+        """Lists the cells of a tile.
+
+        Args:
+            splits: (block rows, block columns) int64, how each block is cut: below `SPLITS`.
+        """
         block_rows, block_cols = splits.shape
         size: list[int] = []
         row: list[int] = []
@@ -175,12 +179,12 @@ class Partition:
         return place
 
     def of_size(self, size: int) -> IntArray:
-        """Indices of the cells of one size, in coding order."""
+        """(n,) int64 indices of the cells of one size, in coding order."""
         return np.flatnonzero(self.size == size)
 
 
 def by_value(values: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Each of the different values (n,), ascending, and its positions."""
+    """Each of the different values (n,), ascending, and its positions, int64."""
     # For the few cells of a group, a set is several times faster than np.unique.
     for value in sorted(set(values.tolist())):
         yield value, np.flatnonzero(values == value)
@@ -222,8 +226,14 @@ def boundary_indices(partition: Partition, cells: IntArray, size: int, width: in
     Samples that are not there are replaced by the nearest that is: beyond the last known sample of a row
     above by that sample, left of the picture by the first sample above, above it by the first sample left.
 
+    Args:
+        partition: the cells of the tile.
+        cells: (n,) which of them.
+        size: their size in samples, the same for all.
+        width: samples per row of the plane.
+
     Returns:
-        (len(cells), boundary_size(size)) int64 flat indices; -1 for a cell that has no neighbour at all.
+        (n, boundary_size(size)) int64 flat indices; -1 for a cell that has no neighbour at all.
     """
     y = partition.row[cells, None] * UNIT
     x = partition.col[cells, None] * UNIT
@@ -240,7 +250,17 @@ def boundary_indices(partition: Partition, cells: IntArray, size: int, width: in
 
 
 def sample_indices(partition: Partition, cells: IntArray, size: int, width: int) -> IntArray:
-    """Where the samples of cells lie in a plane: (len(cells), size * size) int64 flat indices, row-major."""
+    """Where the samples of cells lie in a plane.
+
+    Args:
+        partition: the cells of the tile.
+        cells: (n,) which of them.
+        size: their size in samples, the same for all.
+        width: samples per row of the plane.
+
+    Returns:
+        (n, size * size) int64 flat indices, row-major.
+    """
     origin = (partition.row[cells] * width + partition.col[cells]) * UNIT
     grid = np.arange(size)[:, None] * width + np.arange(size)
     return origin[:, None] + grid.ravel()

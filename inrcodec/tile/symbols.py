@@ -22,8 +22,9 @@ class TileSymbols:
     Attributes:
         partition: its N cells.
         modes: (N,) int64 prediction modes.
-        transforms: (N,) int64 transform types.
-        residuals: per size, (n, C, size, size) int64 quantised residuals, vertical harmonic first.
+        transforms: (N,) int64 transform types, below `TRANSFORMS`.
+        residuals: per size, (n, C, size, size) int64 quantised residuals, vertical harmonic first; times the
+            quantiser step they stay within `WEIGHT_MAX`.
     """
 
     partition: Partition
@@ -38,7 +39,7 @@ class TileSymbols:
 
     @cached_property
     def last_diagonals(self) -> IntArray:
-        """(N, C) of `last_diagonals`, cells in coding order."""
+        """(N, C) int64 of `last_diagonals`, cells in coding order."""
         result = np.zeros((len(self.modes), self.channels), np.int64)
         for size, residuals in self.residuals.items():
             result[self.partition.of_size(size)] = last_diagonals(residuals)
@@ -46,7 +47,7 @@ class TileSymbols:
 
 
 def last_diagonals(residuals: IntArray) -> IntArray:
-    """Where the last significant diagonal of (n, C, size, size) residuals lies: (n, C).
+    """Where the last significant diagonal of (n, C, size, size) residuals lies: (n, C) int64.
 
     1 + the highest k + m of a residual that is not zero; 0 if there is none.
     """
