@@ -2,11 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from inrcodec.bench.points import Point
-    from inrcodec.bench.summary import MeanPoint
 
 
 @dataclass(frozen=True)
@@ -30,8 +25,8 @@ class Quality:
         """Title of an axis."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
-    def of(self, point: "Point | MeanPoint") -> float | None:
-        """Where a point lies on the axis; None where it was not measured."""
+    def of(self, point: object) -> float | None:
+        """Where a point, or a mean of points, lies on the axis; None where it was not measured."""
         value: float | None = getattr(point, self.name)
         if self is not MS_SSIM or value is None:
             return value

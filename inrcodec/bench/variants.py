@@ -2,8 +2,9 @@
 
 ROUNDS is the folder of a `starts` run. Into OUT go the default codebook without its restoration network
 (`no-restoration.safetensors`), with a price of 14 bits on every transform type but cosines
-(`no-transforms.safetensors`), and with the prediction networks of every round (`round-00.safetensors`, ...); and, for the recipes that train the
-rest of a codebook, a starts file with networks of zeros (`zero-starts.safetensors`).
+(`no-transforms.safetensors`), and with the prediction networks of every round (`round-00.safetensors`, ...);
+and, for the recipes that train the rest of a codebook, a starts file with networks of zeros
+(`zero-starts.safetensors`).
 """
 
 import sys
