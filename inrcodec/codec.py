@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.container import Container, tile_grid, unpack
-from inrcodec.decisions.quantizer import DEFAULT_QUALITY, quality_of_step, step_of_quality
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
 from inrcodec.encoding.picture import PictureEncoder, TileEncoder
@@ -26,6 +25,13 @@ from inrcodec.kernels import select
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 from inrcodec.pictures.picture import Picture
 from inrcodec.runtime.processes import mapping, processes
+from inrcodec.signal.quantiser import (
+    DEFAULT_QUALITY,
+    DEFAULT_TUNE,
+    TUNES,
+    quality_of_step,
+    step_of_quality,
+)
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.zstd import compress, decompress
 
@@ -44,6 +50,7 @@ class Info:
         channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
         version: format version.
         codebook: id of the codebook, hexadecimal.
+        tune: "psnr", "visual", or "other" where another encoder weighted the steps.
         quality: quality that gives the file's quantiser step.
         quantiser_step: in 8-bit levels.
         entropy: "rans" or "zstd".
@@ -59,6 +66,7 @@ class Info:
     channels: int
     version: int
     codebook: str
+    tune: str
     quality: float
     quantiser_step: float
     entropy: str
@@ -77,6 +85,7 @@ def encode(
     bpp: float | None = None,
     psnr: float | None = None,
     max_bytes: int | None = None,
+    tune: str = DEFAULT_TUNE,
     steps: int = DEFAULT_PASSES,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
@@ -95,6 +104,7 @@ def encode(
         psnr: target in dB over the colour channels (of all pixels, however transparent): a file that is not
             below it, and hardly 0.05 dB above.
         max_bytes: target in bytes, met like bpp.
+        tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes.
         steps: fine-tuning steps after the closed-form one.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
@@ -122,6 +132,8 @@ def encode(
         raise ValueError("quality must be between 1 and 100")
     if not all(0 < value < math.inf for value in targets.values() if value is not None):
         raise ValueError("bpp, psnr and max_bytes must be positive numbers")
+    if tune not in TUNES:
+        raise ValueError(f"tune must be one of {', '.join(TUNES)}")
     if entropy not in ("auto", "rans", "zstd") or steps < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     picture = _picture_of(image)
@@ -132,14 +144,14 @@ def encode(
     tiles = TileEncoder(book, steps, "rans" if entropy == "auto" else entropy, kernels)
     with mapping(processes(kernels.device, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
-        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture))
+        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), TUNES[tune])
         if psnr is not None:
             return search(encoder, psnr_target(psnr), progress)
         if bpp is not None:
             max_bytes = int(bpp * height * width / 8)
         if max_bytes is not None:
             return search(encoder, size_target(max_bytes), progress)
-        return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY), progress)
+        return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY, TUNES[tune]), progress)
 
 
 def decode(
@@ -239,7 +251,8 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         channels=(1 if c.grey else 3) + alpha,
         version=data[4],
         codebook=c.codebook.hex(),
-        quality=round(quality_of_step(c.step), 2),
+        tune=next((name for name, found in TUNES.items() if found == c.weighting), "other"),
+        quality=round(quality_of_step(c.step, c.weighting), 2),
         quantiser_step=c.step / 2**FRACTION,
         entropy=c.entropy,
         tiles=len(c.tiles),

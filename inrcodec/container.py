@@ -3,12 +3,13 @@
 import struct
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from inrcodec.errors import FormatError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"SINR"
-VERSION = 5
+VERSION = 6
 TILE = 1024
 """Side of a tile in samples; tiles are coded independently of each other, and restored together."""
 ENTROPY = ("rans", "zstd")
@@ -17,9 +18,31 @@ SECTIONS = ("alpha", "icc", "exif")
 
 _ENTROPY_BIT = 3
 _GREY_BIT = 4
-_KNOWN_FLAGS = 0b00011111
+_WEIGHTED_BIT = 5
+_KNOWN_FLAGS = 0b00111111
 _FIXED = struct.Struct("<4sBB4s")
+_WEIGHTING = struct.Struct("<4B")
 _CRC = struct.Struct("<I")
+
+
+class Weighting(NamedTuple):
+    """How quantiser steps differ from the picture's.
+
+    Attributes:
+        luma, chroma: eighths by which the step has grown at the highest frequency, 0 to 255.
+        activity: exponent of activity in sixteenths, 0 to 15.
+        ratio: factor on the steps of chroma in 64ths, 1 to 255.
+    """
+
+    luma: int
+    chroma: int
+    activity: int
+    ratio: int
+
+
+MAX_ACTIVITY = 15
+FLAT = Weighting(0, 0, 0, 64)
+"""Every weight has the picture's step: the least squared error."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,7 @@ class Container:
         entropy: one of `ENTROPY`.
         tiles: one stream per tile, in raster order.
         sections: the optional sections that are there, by name.
+        weighting: how the quantiser steps of weights differ from the picture's.
     """
 
     width: int
@@ -44,6 +68,7 @@ class Container:
     entropy: str
     tiles: tuple[bytes, ...]
     sections: dict[str, bytes] = field(default_factory=dict)
+    weighting: Weighting = FLAT
 
 
 def tile_grid(width: int, height: int) -> tuple[int, int]:
@@ -99,8 +124,12 @@ def pack(container: Container) -> bytes:
     """Bytes of a .sinr file."""
     flags = sum(1 << i for i, name in enumerate(SECTIONS) if name in container.sections)
     flags |= ENTROPY.index(container.entropy) << _ENTROPY_BIT | container.grey << _GREY_BIT
+    weighted = container.weighting != FLAT
+    flags |= weighted << _WEIGHTED_BIT
     parts = [_FIXED.pack(MAGIC, VERSION, flags, container.codebook)]
     parts += [write_varint(n) for n in (container.width, container.height, container.step)]
+    if weighted:
+        parts.append(_WEIGHTING.pack(*container.weighting))
     for name in SECTIONS:
         if name in container.sections:
             parts += [write_varint(len(container.sections[name])), container.sections[name]]
@@ -138,6 +167,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
     if not width or not height or not step:
         raise FormatError("the file declares an empty picture or a quantiser step of zero")
     limits.check(width, height)
+    weighting = _read_weighting(reader) if flags >> _WEIGHTED_BIT & 1 else FLAT
     sections = {
         name: reader.take(reader.varint(reader.left)) for i, name in enumerate(SECTIONS) if flags >> i & 1
     }
@@ -153,4 +183,12 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         ENTROPY[flags >> _ENTROPY_BIT & 1],
         tuple(tiles),
         sections,
+        weighting,
     )
+
+
+def _read_weighting(reader: Reader) -> Weighting:
+    weighting = Weighting(*_WEIGHTING.unpack(reader.take(_WEIGHTING.size)))
+    if weighting.activity > MAX_ACTIVITY or not weighting.ratio or weighting == FLAT:
+        raise FormatError("the file declares weights of quantiser steps that are out of range")
+    return weighting

@@ -85,11 +85,12 @@ def decode(data, codebook_data):
     body, (crc,) = data[:-4], struct.unpack("<I", data[-4:])
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
-    assert file.take(5) == b"SINR\x05", "magic or version"
+    assert file.take(5) == b"SINR\x06", "magic or version"
     flags = file.take(1)[0]
-    assert flags < 32, "reserved flags"
+    assert flags < 64, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
     width, height, q = file.varint(), file.varint(), file.varint()
+    weighting = tuple(file.take(4)) if flags >> 5 & 1 else None
     sections = {}
     for bit, name in enumerate(("alpha", "icc", "exif")):
         if flags >> bit & 1:
@@ -106,7 +107,7 @@ def decode(data, codebook_data):
         h, w = min(1024, height - top), min(1024, width - left)
         tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
         cells, residuals = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
-        tile_samples = reconstruct(cells, residuals, planes, q, codebook)
+        tile_samples = reconstruct(cells, residuals, planes, q, weighting, codebook)
         _, padded_h, padded_w = tile_samples.shape
         samples[:, top : top + padded_h, left : left + padded_w] = tile_samples
         cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
@@ -516,7 +517,7 @@ def sines(size):
     )
 
 
-def reconstruct(cells, residuals, planes, q, codebook):
+def reconstruct(cells, residuals, planes, q, weighting, codebook):
     """Samples of a tile: (planes, rows, columns)."""
     samples = np.zeros((planes, 8 * cells.rows, 8 * cells.cols), np.int64)
     residual_of = {id(cell): array for cell, array in residuals}
@@ -526,10 +527,11 @@ def reconstruct(cells, residuals, planes, q, codebook):
             s, y, x = cell.size, 8 * cell.y, 8 * cell.x
             low = [(k, m) for k in range(s) for m in range(s) if k + m < 16]
             around = [boundary(samples[plane], cell) for plane in range(planes)]
-            luma = q * residual_of[id(cell)][0]
+            step = [steps(s, plane, around[0], q, weighting) for plane in range(planes)]
+            luma = np.clip(step[0] * residual_of[id(cell)][0], -(2**18), 2**18)
             for plane in range(planes):
                 mean, prediction = predict(codebook, cell, around[plane], q, len(low))
-                residual = q * residual_of[id(cell)][plane]
+                residual = np.clip(step[plane] * residual_of[id(cell)][plane], -(2**18), 2**18)
                 if plane == 0:
                     luma_centred = around[0] - mean
                 else:
@@ -554,6 +556,20 @@ def boundary(plane, cell):
     above = [plane[y + r, column] if y else plane[0, x - 1] for r in (-2, -1) for column in columns]
     left = [plane[row, x + c] if x else plane[y - 1, 0] for c in (-2, -1) for row in range(y, y + s)]
     return np.array(above + left)
+
+
+def steps(s, plane, b, q, weighting):
+    """The step of every weight of a cell of s samples in a plane; b is its boundary in plane 0."""
+    if weighting is None:
+        return np.full((s, s), q, np.int64)
+    growth, exponent, factor = weighting[min(plane, 1)], weighting[2], weighting[3] if plane else 64
+    mean = (int(b.sum()) + len(b) // 2) // len(b)
+    deviation = int(np.abs(b - mean).sum()) // len(b)
+    ratio = min((32 * deviation + q // 2) // q, 1023)
+    activity = clip(round(64 * (max(ratio, 1) / 16) ** (exponent / 16)), 38, 109)
+    diagonal = np.add.outer(np.arange(s), np.arange(s))
+    matrix = (64 + 4 * growth * diagonal // s) * factor
+    return np.maximum(1, (activity * matrix * q + 2**17) >> 18)
 
 
 def predict(codebook, cell, b, q, count):

@@ -12,7 +12,7 @@ from skimage import data
 
 import inrcodec
 from inrcodec import codec
-from inrcodec.container import TILE, pack, unpack
+from inrcodec.container import TILE, Weighting, pack, unpack
 from inrcodec.decoding.picture import render_region
 from inrcodec.errors import (
     CodebookNotFoundError,
@@ -22,6 +22,7 @@ from inrcodec.errors import (
     LimitError,
 )
 from inrcodec.limits import DEFAULT_LIMITS
+from inrcodec.metrics import ssimulacra2
 
 
 def psnr(a, b):
@@ -176,6 +177,7 @@ def test_targets_out_of_reach(photo):
         ({"max_bytes": -1}, "must be positive"),
         ({"steps": -1}, "steps cannot be negative"),
         ({"entropy": "huffman"}, "entropy must be"),
+        ({"tune": "piano"}, "tune must be"),
         ({"device": "abacus"}, "device must be"),
     ],
 )
@@ -290,13 +292,34 @@ def test_tall_pictures_have_tiles_too():
 
 def test_inspect(encoded, photo):
     info = inrcodec.inspect(encoded)
-    assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 5)
+    assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 6)
     assert (info.quality, info.quantiser_step) == (50, 32)
     assert info.codebook == next(c.id for c in inrcodec.available_codebooks() if c.is_default)
     assert (info.entropy, info.tiles, info.has_alpha) == ("rans", 1, False)
     assert info.file_bytes == len(encoded)
     assert info.bpp == 8 * len(encoded) / (256 * 192)
     json.dumps(vars(info))
+
+
+def test_tunes_differ_in_what_they_keep(photo):
+    """At about as many bytes: less squared error, or a better look."""
+    files = {tune: inrcodec.encode(photo, tune=tune) for tune in ("psnr", "visual")}
+    assert files["psnr"] == inrcodec.encode(photo)
+    assert len(files["visual"]) == pytest.approx(len(files["psnr"]), rel=0.25)
+    for tune, file in files.items():
+        info = inrcodec.inspect(file)
+        assert info.tune == tune
+        assert info.quality == pytest.approx(50, abs=0.1)
+    smaller = inrcodec.encode(photo, tune="visual", max_bytes=len(files["psnr"]))
+    pictures = [inrcodec.decode(file) for file in (files["psnr"], smaller)]
+    assert psnr(photo, pictures[0]) > psnr(photo, pictures[1])
+    looks = [ssimulacra2(photo, picture) or 0 for picture in pictures]
+    assert looks[1] > looks[0] + 2
+
+
+def test_another_weighting_is_told_apart(encoded):
+    container = replace(unpack(encoded), weighting=Weighting(1, 2, 3, 4))
+    assert inrcodec.inspect(pack(container)).tune == "other"
 
 
 def test_metadata_comes_back(photo):

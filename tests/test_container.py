@@ -16,11 +16,14 @@ from synthetic import draw, tile_symbols, write_payload
 import inrcodec
 from inrcodec.codec import decode_picture
 from inrcodec.container import (
+    FLAT,
     MAGIC,
+    MAX_ACTIVITY,
     TILE,
     VERSION,
     Container,
     Reader,
+    Weighting,
     pack,
     tile_grid,
     unpack,
@@ -59,6 +62,22 @@ def test_every_field_comes_back(synthetic_codebook):
                 kept = {name: container.sections[name] for name in names}
                 wanted = replace(container, sections=kept)
                 assert unpack(pack(wanted)) == wanted
+    weighted = replace(container, weighting=Weighting(255, 1, MAX_ACTIVITY, 63))
+    assert unpack(pack(weighted)) == weighted
+    assert len(pack(weighted)) == len(pack(container)) + 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [Weighting(1, 1, MAX_ACTIVITY + 1, 64), Weighting(1, 1, 1, 0), FLAT],
+    ids=["activity", "ratio", "flat"],
+)
+def test_weightings_out_of_range_are_refused(synthetic_codebook, wrong):
+    right = Weighting(7, 9, 11, 13)
+    data = pack(replace(small_container(synthetic_codebook), weighting=right, sections={}))
+    assert data.count(bytes(right)) == 1
+    with pytest.raises(FormatError, match="out of range"):
+        unpack(sealed(data.replace(bytes(right), bytes(wrong))))
 
 
 def test_many_tiles_come_back():

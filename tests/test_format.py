@@ -10,7 +10,7 @@ from synthetic import telling, write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
-from inrcodec.container import ENTROPY, Container, pack, tile_grid
+from inrcodec.container import ENTROPY, FLAT, Container, Weighting, pack, tile_grid
 from inrcodec.kernels import NAMES, VARIABLE
 from inrcodec.tile.partition import BLOCK, SIZES, Partition
 from inrcodec.tile.symbols import TileSymbols
@@ -57,10 +57,10 @@ def test_codebook_id(codebook_bytes):
     assert Codebook(codebook_bytes).id == load_codebook().id
 
 
-@pytest.mark.parametrize("entropy", ENTROPY)
+@pytest.mark.parametrize(("entropy", "tune"), [("rans", "psnr"), ("rans", "visual"), ("zstd", "psnr")])
 @pytest.mark.parametrize("pixels", [GREY, RGB], ids=["grey", "rgb"])
-def test_photos(by_every_kernel, pixels, entropy, codebook_bytes):
-    data = inrcodec.encode(pixels, quality=60, entropy=entropy)
+def test_photos(by_every_kernel, pixels, entropy, tune, codebook_bytes):
+    data = inrcodec.encode(pixels, quality=60, entropy=entropy, tune=tune)
     decoded, sections = decode(data, codebook_bytes)
     for picture in by_every_kernel(data):
         assert np.array_equal(decoded, picture.pixels)
@@ -81,11 +81,18 @@ def test_alpha_and_metadata(by_every_kernel, channels, codebook_bytes):
 
 # Steps of all three classes; enough symbols for several lanes; two tiles.
 @pytest.mark.parametrize(
-    ("size", "channels", "step", "density"),
-    [((128, 96), 1, 200, 1.0), ((64, 128), 3, 700, 0.6), ((40, 1030), 1, 1000, 0.02), ((8, 8), 3, 8192, 1.0)],
+    ("size", "channels", "step", "density", "weighting"),
+    [
+        ((128, 96), 1, 200, 1.0, FLAT),
+        ((64, 128), 3, 700, 0.6, Weighting(24, 9, 5, 51)),
+        ((40, 1030), 1, 1000, 0.02, FLAT),
+        ((8, 8), 3, 8192, 1.0, Weighting(255, 255, 15, 255)),
+    ],
 )
 @pytest.mark.parametrize("entropy", ENTROPY)
-def test_arbitrary_integers(by_every_kernel, size, channels, step, density, entropy, codebook_bytes):
+def test_arbitrary_integers(
+    by_every_kernel, size, channels, step, density, weighting, entropy, codebook_bytes
+):
     rng = np.random.default_rng(step)
     book = load_codebook()
     height, width = size
@@ -95,7 +102,9 @@ def test_arbitrary_integers(by_every_kernel, size, channels, step, density, entr
         blocks = tuple(-(-min(1024, n - 1024 * i) // BLOCK) for n, i in ((height, row), (width, col)))
         symbols = random_tile(rng, blocks, channels, book.entropy.mode_count, step, density)
         tiles.append(write_payload(symbols, step, book.entropy, entropy))
-    data = pack(Container(width, height, channels == 1, step, book.id, entropy, tuple(tiles)))
+    data = pack(
+        Container(width, height, channels == 1, step, book.id, entropy, tuple(tiles), weighting=weighting)
+    )
     decoded, _ = decode(data, codebook_bytes)
     for picture in by_every_kernel(data):
         assert np.array_equal(decoded, picture.pixels)

@@ -94,7 +94,11 @@ class InrCodec:
     extension: str = ".sinr"
     settings: tuple[float, ...] = (12, 22, 32, 42, 52, 62)
     setting_name: str = "quality"
-    tune: str = "psnr"
+
+    @property
+    def tune(self) -> str:
+        """See `Codec.tune`."""
+        return str(self.options.get("tune", "psnr"))
 
     def encode(self, image: Pixels, setting: float) -> bytes:
         """See `Codec.encode`."""
@@ -121,6 +125,7 @@ class InrCodec:
 KNOWN = ("inrcodec", "jpeg", "webp", "avif", "avif-psnr", "jpeg2000", "jxl", "heic")
 
 _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
+    "tune": str,
     "steps": int,
     "entropy": str,
     "codebook": str,

@@ -52,6 +52,11 @@ _PROGRESS_STEPS = 1000
 @click.option("--psnr", callback=parse_positive, help="Reach a PSNR of DB decibels.", metavar="DB")
 @click.option("--max-bytes", type=click.IntRange(min=1), help="Stay within N bytes.", metavar="N")
 @click.option(
+    "--tune",
+    type=click.Choice(["psnr", "visual"]),
+    help="What the file is tuned for: the least squared error, or the eye.  [default: psnr]",
+)
+@click.option(
     "--steps",
     type=click.IntRange(min=0),
     metavar="N",
@@ -79,6 +84,7 @@ def encode(
     bpp: float | None,
     psnr: float | None,
     max_bytes: int | None,
+    tune: str | None,
     steps: int | None,
     codebook: str | None,
     entropy: str,
@@ -102,6 +108,8 @@ def encode(
     if as_json and STDIO in targets:
         raise click.UsageError("--json and the encoded file cannot both go to standard output")
     options |= {"entropy": entropy, "device": device}
+    if tune is not None:
+        options["tune"] = tune
     if steps is not None:
         options["steps"] = steps
     if codebook is not None:

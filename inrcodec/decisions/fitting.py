@@ -10,6 +10,7 @@ from inrcodec.decisions.mode_decision import ModeDecision
 from inrcodec.decisions.prediction_costs import PredictedCells
 from inrcodec.decisions.rdoq import Rate
 from inrcodec.signal.prediction import Prediction, Predictor
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import CellSymbols, close_loop
 from inrcodec.tile.partition import Group, Partition
 from inrcodec.tile.symbols import TileSymbols
@@ -33,7 +34,7 @@ class Fit:
 def fit_pass(
     spectrum: Mapping[int, FloatArray],
     partition: Partition,
-    step: int,
+    quantiser: Quantiser,
     predictors: Mapping[int, Predictor],
     rate: Rate,
     trials: int,
@@ -45,7 +46,7 @@ def fit_pass(
     Args:
         spectrum: per size, (n, C, size, size) float32 least-squares weights, fixed-point.
         partition: the cells.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         predictors: prediction network of every cell size.
         rate: how weights are quantised, and what they cost.
         trials: prediction modes, and transform types, per cell that are tried with it.
@@ -55,9 +56,9 @@ def fit_pass(
     modes, transforms = np.zeros((2, len(partition.size)), np.int64)
     residuals = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
 
-    def decided(group: Group, prediction: Prediction) -> CellSymbols:
+    def decided(group: Group, prediction: Prediction, steps: FloatArray) -> CellSymbols:
         size, cells, place = group
-        predicted = PredictedCells.of(size, step, prediction, spectrum[size][place])
+        predicted = PredictedCells.of(size, quantiser, prediction, steps, spectrum[size][place])
         decision = ModeDecision(predicted, rate.of_cells(size, place))
         found = decision.cheapest(trials)
         symbols = decision.with_hidden_signs(found) if hide else found.symbols()
@@ -65,5 +66,5 @@ def fit_pass(
         residuals[size][place] = symbols.residuals.reshape(len(cells), channels, size, size)
         return symbols
 
-    planes = close_loop(partition, channels, step, predictors, decided)
+    planes = close_loop(partition, channels, quantiser, predictors, decided)
     return Fit(TileSymbols(partition, modes, transforms, residuals), planes)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.prediction_costs import PredictedCells
-from inrcodec.decisions.quantizer import weight_cost
+from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.decisions.rdoq import CellRate
 from inrcodec.signal.cross_component import SLOPE_BITS, per_harmonic
 from inrcodec.signal.reconstruction import CellSymbols
@@ -18,7 +18,7 @@ from inrcodec.tile.symbols import TRANSFORMS
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-_LUMA, _CHROMA = slice(0, 1), slice(1, None)
+_ALL, _LUMA, _CHROMA = slice(None), slice(0, 1), slice(1, None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class ModeDecision:
         self._cells, self._rate = cells, rate
         self._every = np.arange(len(cells.weights))
         slope = per_harmonic(cells.prediction.slope, cells.size**2)
-        self._slope: FloatArray = (slope / 2**SLOPE_BITS).astype(np.float32)
+        # Quantised luma counts luma's steps; what it adds to chroma counts those of chroma.
+        ratio = cells.factors[:, :1] / cells.factors
+        self._slope: FloatArray = (slope / 2**SLOPE_BITS).astype(np.float32) * ratio
 
     def cheapest(self, trials: int) -> Trials:
         """The cheapest found: modes with the first transform, then transforms with the cheapest mode.
@@ -75,12 +77,12 @@ class ModeDecision:
         ranked, _ = self._cells.ranked()
         modes = ranked[:, :trials].T.ravel()
         cells = np.arange(len(modes)) % count
-        residuals = self._cells.residuals(cells, modes)
+        residuals = self._cells.in_own_steps(self._cells.residuals(cells, modes), cells, _ALL)
         first = self._quantised(cells, residuals, modes, np.zeros_like(modes)).cheapest(count)
         residuals = self._cells.residuals(self._every, first.modes)
         transforms = self._promising(residuals[:, 0])[:trials].ravel()
         cells = np.arange(len(transforms)) % count
-        transformed = self._transformed(residuals[cells], transforms)
+        transformed = self._transformed(cells, residuals[cells], transforms)
         other = self._quantised(cells, transformed, first.modes[cells], transforms)
         # Without luma there is no transform type.
         other.cost[~other.quantised[:, 0].any(1)] = np.inf
@@ -88,7 +90,8 @@ class ModeDecision:
 
     def with_hidden_signs(self, found: Trials) -> CellSymbols:
         """What was found, its quantised residuals moved so that they hide signs."""
-        residuals = self._transformed(self._cells.residuals(self._every, found.modes), found.transforms)
+        residuals = self._cells.residuals(self._every, found.modes)
+        residuals = self._transformed(self._every, residuals, found.transforms)
         # What a decoder accepts, less one to move by; no picture comes near it.
         largest = WEIGHT_MAX // self._cells.step - 1
         luma = np.clip(found.quantised[:, _LUMA], -largest, largest)
@@ -105,18 +108,25 @@ class ModeDecision:
         size = self._cells.size
         turns = _turns(size)[:, None]
         turned = (turns @ residuals.reshape(-1, size, size))[:, None] @ turns.swapaxes(2, 3)
-        costs = weight_cost(turned.astype(np.float32, copy=False)).sum((3, 4)).reshape(TRANSFORMS, -1)
+        flat = turned.astype(np.float32, copy=False).reshape(TRANSFORMS, *residuals.shape)
+        costs = weight_cost(self._cells.in_own_steps(flat, _ALL, 0)).sum(2)
         costs += self._rate.transforms[:, None]
         return 1 + np.argsort(costs[1:], axis=0, kind="stable")
 
-    def _transformed(self, residuals: FloatArray, transforms: IntArray) -> FloatArray:
-        """Residuals (N, C, size * size) of cosines as those of given transform types (N,)."""
+    def _transformed(self, cells: IntArray, residuals: FloatArray, transforms: IntArray) -> FloatArray:
+        """Residuals of cosines as those of given transform types, in the steps of their weights.
+
+        Args:
+            cells: (M,) which cells.
+            residuals: (M, C, size * size) in the picture's steps.
+            transforms: (M,) transform types.
+        """
         size = self._cells.size
         turns = _turns(size)
         vertical, horizontal = turns[transforms // 3][:, None], turns[transforms % 3][:, None]
         grid = residuals.reshape(*residuals.shape[:2], size, size)
         turned: FloatArray = (vertical @ grid @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
-        return turned.reshape(residuals.shape)
+        return self._cells.in_own_steps(turned.reshape(residuals.shape), cells, _ALL)
 
     def _after_luma(self, cells: IntArray, residuals: FloatArray, luma: FloatArray) -> FloatArray:
         """What quantised luma (M, 1, size * size) leaves of the residuals of chroma."""

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.prediction_costs import PredictedCells
-from inrcodec.decisions.quantizer import DEAD_ZONE_OFFSET, dead_zone
+from inrcodec.decisions.rate_distortion import DEAD_ZONE_OFFSET, dead_zone
 from inrcodec.signal.prediction import Predictor
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.transforms import FEATURE_BITS, cosine_features
 from inrcodec.tile.partition import (
     BLOCK,
@@ -71,18 +72,21 @@ def open_loop(planes: FloatArray, step: float) -> FloatArray:
     return result
 
 
-def split_costs(planes: FloatArray, step: int, predictors: Mapping[int, Predictor]) -> dict[int, FloatArray]:
+def split_costs(
+    planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, Predictor]
+) -> dict[int, FloatArray]:
     """Rough cost of every cell there could be, predicted from an open-loop reconstruction.
 
     Args:
         planes: (C, H, W) float32 fixed-point samples, H and W multiples of BLOCK.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         predictors: prediction network of every cell size; need not be exact.
 
     Returns:
         Per size, (H / size, W / size) float32 bits, distortion included.
     """
     channels, height, width = planes.shape
+    step = quantiser.step
     view = np.concatenate([open_loop(planes, step).reshape(channels, -1), np.zeros((channels, 1))], 1)
     costs: dict[int, FloatArray] = {}
     for size in SIZES:
@@ -93,8 +97,9 @@ def split_costs(planes: FloatArray, step: int, predictors: Mapping[int, Predicto
             cells = np.arange(begin, min(len(best), begin + chunk))
             boundary = np.rint(np.moveaxis(view[:, boundary_indices(partition, cells, size, width)], 0, 1))
             prediction = predictors[size].predict(boundary.astype(np.float32), step)
+            steps = quantiser.steps(size, prediction.deviation)
             spectrum = spectra(planes, partition, cells, size)
-            _, best[cells] = PredictedCells.of(size, step, prediction, spectrum).ranked()
+            _, best[cells] = PredictedCells.of(size, quantiser, prediction, steps, spectrum).ranked()
         costs[size] = np.empty((height // size, width // size), np.float32)
         costs[size][partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
     return costs

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.decisions.quantizer import weight_cost
+from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.signal.prediction import Prediction, predicted_harmonics
+from inrcodec.signal.quantiser import Quantiser
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -19,29 +20,54 @@ class PredictedCells:
 
     Attributes:
         size: of the N cells.
-        step: quantiser step in fixed-point units.
+        step: the picture's quantiser step in fixed-point units.
+        factors: (N, C, size * size) steps of their weights relative to it; (1, 1, 1) where they are all one.
         prediction: what the samples around them say.
         weights: (N, C, size * size) float32 least-squares weights less the mean of the boundary, fixed-point.
     """
 
     size: int
     step: int
+    factors: FloatArray
     prediction: Prediction
     weights: FloatArray
 
     @classmethod
-    def of(cls, size: int, step: int, prediction: Prediction, spectrum: FloatArray) -> "PredictedCells":
+    def of(
+        cls,
+        size: int,
+        quantiser: Quantiser,
+        prediction: Prediction,
+        steps: npt.NDArray[np.floating[Any]],
+        spectrum: FloatArray,
+    ) -> "PredictedCells":
         """Cells by their least-squares weights, of which a copy is taken.
 
         Args:
             size: of the N cells.
-            step: quantiser step in fixed-point units.
+            quantiser: the picture's.
             prediction: what the samples around them say.
+            steps: of `Quantiser.steps`.
             spectrum: (N, C, size, size) of `inrcodec.decisions.partitioning.spectra`.
         """
         weights = spectrum.reshape(*spectrum.shape[:2], -1).copy()
         weights[..., 0] -= prediction.mean[..., 0] * size
-        return cls(size, step, prediction, weights)
+        factors = (steps / quantiser.step).astype(np.float32)
+        return cls(size, quantiser.step, factors, prediction, weights)
+
+    def in_own_steps(
+        self, residuals: FloatArray, cells: IntArray | slice, channels: slice | int
+    ) -> FloatArray:
+        """Residuals of some cells, in the picture's steps, in the steps of their weights.
+
+        Args:
+            residuals: (..., M, channels, size * size).
+            cells: (M,) which cells.
+            channels: which channels.
+        """
+        if self.factors.size == 1:
+            return residuals
+        return residuals / self.factors[cells, channels]
 
     def ranked(self) -> tuple[IntArray, FloatArray]:
         """Prediction modes by `weight_cost`.
@@ -51,11 +77,15 @@ class PredictedCells:
         """
         step, harmonics = np.float32(self.step), predicted_harmonics(self.size)
         low = self.weights[..., harmonics]
-        costs = weight_cost((low[:, :, None] - self.prediction.every.astype(np.float32)) / step).sum((1, 3))
+        residuals = (low[:, :, None] - self.prediction.every.astype(np.float32)) / step
         rest = np.ones(self.weights.shape[2], np.bool_)
         rest[harmonics] = False
-        modes = costs.argsort(1, kind="stable")
-        return modes, costs.min(1) + weight_cost(self.weights[..., rest] / step).sum((1, 2))
+        others = self.weights[..., rest] / step
+        if self.factors.size > 1:
+            residuals /= self.factors[:, :, None, harmonics]
+            others /= self.factors[..., rest]
+        costs = weight_cost(residuals).sum((1, 3))
+        return costs.argsort(1, kind="stable"), costs.min(1) + weight_cost(others).sum((1, 2))
 
     def residuals(self, cells: IntArray, modes: IntArray) -> FloatArray:
         """What predictions of given modes leave of some cells.
@@ -65,7 +95,7 @@ class PredictedCells:
             modes: (M,) a mode for each.
 
         Returns:
-            (M, C, size * size) float32, in quantiser steps.
+            (M, C, size * size) float32, in the picture's quantiser steps.
         """
         predicted: npt.NDArray[np.floating[Any]] = self.prediction.every[cells, :, modes]
         residual = self.weights[cells]

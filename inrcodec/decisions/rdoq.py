@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.decisions.quantizer import DEAD_ZONE_OFFSET, EXCHANGE
+from inrcodec.decisions.rate_distortion import DEAD_ZONE_OFFSET, EXCHANGE
 from inrcodec.entropy.context_network import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.entropy.sign_hiding import ENOUGH, GROUP, scan, told
 from inrcodec.entropy.syntax import STEP_CLASSES, EntropyModel, mode_rows, step_class

@@ -14,6 +14,7 @@ from inrcodec.entropy import zstd_payload
 from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.color import to_pixels
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.resampling import axis, resample
 from inrcodec.tile.partition import BLOCK, Box
 
@@ -29,14 +30,14 @@ class TileDecoder:
 
     Attributes:
         channels: 1 or 3.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         entropy: "rans" or "zstd".
         codebook: what decoder and encoder share.
         kernels: what computes.
     """
 
     channels: int
-    step: int
+    quantiser: Quantiser
     entropy: str
     codebook: Codebook
     kernels: Kernels
@@ -48,12 +49,12 @@ class TileDecoder:
             FormatError: the bytes are not a tile of that shape.
         """
         data, blocks = tile
-        model = self.codebook.entropy
+        model, step = self.codebook.entropy, self.quantiser.step
         if self.entropy == "zstd":
-            symbols = zstd_payload.read_tile(data, blocks, self.channels, self.step, model.mode_count)
+            symbols = zstd_payload.read_tile(data, blocks, self.channels, step, model.mode_count)
         else:
-            symbols = self.kernels.read_tile(data, blocks, self.channels, self.step, model)
-        planes = self.kernels.reconstruct(symbols, self.step, self.codebook.predictors)
+            symbols = self.kernels.read_tile(data, blocks, self.channels, step, model)
+        planes = self.kernels.reconstruct(symbols, self.quantiser, self.codebook.predictors)
         return Tile(planes, symbols.partition.map)
 
 
@@ -67,7 +68,8 @@ def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapp
         mapping: what decodes tiles, and restores.
     """
     c = container
-    decoder = TileDecoder(1 if c.grey else 3, c.step, c.entropy, codebook, kernels)
+    quantiser = Quantiser(c.step, c.weighting)
+    decoder = TileDecoder(1 if c.grey else 3, quantiser, c.entropy, codebook, kernels)
     columns = tile_grid(c.width, c.height)[1]
 
     def coded(box: Box) -> tuple[bytes, tuple[int, int]]:

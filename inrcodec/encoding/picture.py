@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
-from inrcodec.container import TILE, Container, pack, tile_grid
+from inrcodec.container import FLAT, TILE, Container, Weighting, pack, tile_grid
 from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.decoding.picture import render_region
 from inrcodec.encoding.tile import fit_tile
@@ -17,6 +17,7 @@ from inrcodec.kernels import Kernels
 from inrcodec.metrics import psnr
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.color import to_planes
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.tile.partition import BLOCK, Box
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,24 +39,24 @@ class TileEncoder:
     entropy: str
     kernels: Kernels
 
-    def run(self, step: int, pixels: Pixels) -> bytes:
+    def run(self, quantiser: Quantiser, pixels: Pixels) -> bytes:
         """The bytes of a tile.
 
         Args:
-            step: quantiser step in fixed-point units.
+            quantiser: the picture's.
             pixels: (H, W, 1 or 3) uint8, up to `TILE` a side.
         """
-        return self.run_and_keep(step, pixels)[0]
+        return self.run_and_keep(quantiser, pixels)[0]
 
-    def run_and_keep(self, step: int, pixels: Pixels) -> tuple[bytes, Tile]:
+    def run_and_keep(self, quantiser: Quantiser, pixels: Pixels) -> tuple[bytes, Tile]:
         """The same, and what a decoder makes of them before it restores."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
-        fit = fit_tile(to_planes(padded), step, self.codebook, self.kernels, self.passes)
+        fit = fit_tile(to_planes(padded), quantiser, self.codebook, self.kernels, self.passes)
         if self.entropy == "zstd":
             data = zstd_payload.write_tile(fit.symbols)
         else:
-            data = self.kernels.write_tile(fit.symbols, step, self.codebook.entropy)
+            data = self.kernels.write_tile(fit.symbols, quantiser.step, self.codebook.entropy)
         return data, Tile(fit.planes, fit.symbols.partition.map)
 
 
@@ -68,17 +69,19 @@ class PictureEncoder:
         tiles: how a tile is encoded.
         mapping: what encodes, and restores, all of them.
         sections: optional sections of the file.
+        weighting: how quantiser steps differ from the picture's.
     """
 
     colour: Pixels
     tiles: TileEncoder
     mapping: Map
     sections: dict[str, bytes]
+    weighting: Weighting = FLAT
 
     def encode(self, step: int, progress: Callable[[float], None] | None = None) -> bytes:
         """The file at a quantiser step (fixed-point); `progress` is told the fraction done, up to 1."""
         parts, tiles = self._parts(), []
-        for data in self.mapping(partial(self.tiles.run, step), parts):
+        for data in self.mapping(partial(self.tiles.run, self._quantiser(step)), parts):
             tiles.append(data)
             if progress:
                 progress(len(tiles) / len(parts))
@@ -86,9 +89,12 @@ class PictureEncoder:
 
     def encode_and_measure(self, step: int) -> tuple[bytes, float]:
         """The file at a quantiser step (fixed-point), and its PSNR over colour samples in dB."""
-        coded = list(self.mapping(partial(self.tiles.run_and_keep, step), self._parts()))
+        coded = list(self.mapping(partial(self.tiles.run_and_keep, self._quantiser(step)), self._parts()))
         data = self._packed(step, [part for part, _ in coded])
         return data, psnr(self.colour, self._restored(step, [tile for _, tile in coded]))
+
+    def _quantiser(self, step: int) -> Quantiser:
+        return Quantiser(step, self.weighting)
 
     def _parts(self) -> list[Pixels]:
         """Pixels of the tiles in raster order."""
@@ -100,9 +106,18 @@ class PictureEncoder:
 
     def _packed(self, step: int, tiles: Sequence[bytes]) -> bytes:
         height, width, channels = self.colour.shape
-        codebook, entropy = self.tiles.codebook.id, self.tiles.entropy
         return pack(
-            Container(width, height, channels == 1, step, codebook, entropy, tuple(tiles), self.sections)
+            Container(
+                width,
+                height,
+                channels == 1,
+                step,
+                self.tiles.codebook.id,
+                self.tiles.entropy,
+                tuple(tiles),
+                self.sections,
+                self.weighting,
+            )
         )
 
     def _restored(self, step: int, tiles: Sequence[Tile]) -> Pixels:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inrcodec.decisions.quantizer import DEFAULT_QUALITY, STEP_MAX, STEP_MIN, step_of_quality
 from inrcodec.encoding.picture import PictureEncoder
 from inrcodec.errors import EncodeError
+from inrcodec.signal.quantiser import DEFAULT_QUALITY, STEP_MAX, STEP_MIN, step_of_quality
 
 _SEARCH_FITS = 7
 """Fits that a target may take; it usually takes three or four."""

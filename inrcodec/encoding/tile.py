@@ -8,6 +8,7 @@ from inrcodec.decisions.fitting import Fit
 from inrcodec.decisions.partitioning import cheapest_splits, spectra
 from inrcodec.decisions.rdoq import Rate
 from inrcodec.kernels import Kernels
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.tile.partition import SIZES, Partition
 
 DEFAULT_PASSES = 1
@@ -18,7 +19,7 @@ TRIALS = 4
 
 def fit_tile(
     planes: npt.NDArray[np.float32],
-    step: int,
+    quantiser: Quantiser,
     codebook: Codebook,
     kernels: Kernels,
     passes: int = DEFAULT_PASSES,
@@ -31,18 +32,18 @@ def fit_tile(
 
     Args:
         planes: (C, H, W) float32 fixed-point samples, H and W multiples of `BLOCK`.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         codebook: what decoder and encoder share.
         kernels: what computes.
         passes: rate-distortion fine-tuning steps after the closed-form one.
     """
     predictors, model = codebook.predictors, codebook.entropy
-    partition = Partition.from_splits(cheapest_splits(kernels.split_costs(planes, step, predictors)))
+    partition = Partition.from_splits(cheapest_splits(kernels.split_costs(planes, quantiser, predictors)))
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
     rate = Rate.plain(partition, len(planes), model.mode_count)
-    fit = kernels.fit_pass(spectrum, partition, step, predictors, rate, 1, hide=not passes)
+    fit = kernels.fit_pass(spectrum, partition, quantiser, predictors, rate, 1, hide=not passes)
     for left in reversed(range(passes)):
-        rows = kernels.magnitude_rows(fit.symbols, step, model)
-        rate = Rate.of(fit.symbols, rows, step, model)
-        fit = kernels.fit_pass(spectrum, partition, step, predictors, rate, TRIALS, hide=not left)
+        rows = kernels.magnitude_rows(fit.symbols, quantiser.step, model)
+        rate = Rate.of(fit.symbols, rows, quantiser.step, model)
+        fit = kernels.fit_pass(spectrum, partition, quantiser, predictors, rate, TRIALS, hide=not left)
     return fit

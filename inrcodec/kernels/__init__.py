@@ -17,6 +17,7 @@ from inrcodec.decisions.rdoq import Rate
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.signal.prediction import PredictionNetwork
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import Box, CellMap, Partition
 from inrcodec.tile.symbols import TileSymbols
@@ -63,7 +64,7 @@ class Kernels(Protocol):
         ...
 
     def reconstruct(
-        self, symbols: TileSymbols, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
         """Exact: `inrcodec.signal.reconstruction.reconstruct`."""
         ...
@@ -75,7 +76,7 @@ class Kernels(Protocol):
         ...
 
     def split_costs(
-        self, planes: FloatArray, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> dict[int, FloatArray]:
         """A decision: `inrcodec.decisions.partitioning.split_costs`."""
         ...
@@ -84,7 +85,7 @@ class Kernels(Protocol):
         self,
         spectrum: Mapping[int, FloatArray],
         partition: Partition,
-        step: int,
+        quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         rate: Rate,
         trials: int,

@@ -14,6 +14,7 @@ from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.signal import reconstruction, restoration
 from inrcodec.signal.prediction import PredictionNetwork
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import Box, CellMap, Partition
 from inrcodec.tile.symbols import TileSymbols
@@ -45,10 +46,10 @@ class NumpyKernels:
         return syntax.magnitude_rows(symbols, step, model)
 
     def reconstruct(
-        self, symbols: TileSymbols, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
         """See `Kernels`."""
-        return reconstruction.reconstruct(symbols, step, predictors)
+        return reconstruction.reconstruct(symbols, quantiser, predictors)
 
     def restore(
         self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
@@ -57,18 +58,18 @@ class NumpyKernels:
         return restoration.restore(network, planes, cells, step, box)
 
     def split_costs(
-        self, planes: FloatArray, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> dict[int, FloatArray]:
         """See `Kernels`."""
         # Nothing but the encoder's own decisions depends on it: float32 is fast enough to be right.
         rough = {s: network.approximate for s, network in predictors.items()}
-        return partitioning.split_costs(planes, step, rough)
+        return partitioning.split_costs(planes, quantiser, rough)
 
     def fit_pass(
         self,
         spectrum: Mapping[int, FloatArray],
         partition: Partition,
-        step: int,
+        quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         rate: Rate,
         trials: int,
@@ -76,7 +77,7 @@ class NumpyKernels:
         hide: bool,
     ) -> Fit:
         """See `Kernels`."""
-        return fitting.fit_pass(spectrum, partition, step, predictors, rate, trials, hide=hide)
+        return fitting.fit_pass(spectrum, partition, quantiser, predictors, rate, trials, hide=hide)
 
 
 def load(device: str) -> NumpyKernels:

@@ -29,6 +29,7 @@ from inrcodec.signal.prediction import (
     TURN,
     PredictionNetwork,
 )
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import (
     FOLD,
     HIDDEN_MAX,
@@ -57,10 +58,10 @@ class TorchKernels(NumpyKernels):
     device: str = "cpu"
 
     def reconstruct(
-        self, symbols: TileSymbols, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
         """See `Kernels`."""
-        return reconstruction.reconstruct(symbols, step, self.predictors(predictors))
+        return reconstruction.reconstruct(symbols, quantiser, self.predictors(predictors))
 
     def restore(
         self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
@@ -78,16 +79,16 @@ class TorchKernels(NumpyKernels):
         return np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX).astype(np.int16)
 
     def split_costs(
-        self, planes: FloatArray, step: int, predictors: Mapping[int, PredictionNetwork]
+        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> dict[int, FloatArray]:
         """See `Kernels`."""
-        return partitioning.split_costs(planes, step, self.predictors(predictors))
+        return partitioning.split_costs(planes, quantiser, self.predictors(predictors))
 
     def fit_pass(
         self,
         spectrum: Mapping[int, FloatArray],
         partition: Partition,
-        step: int,
+        quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         rate: Rate,
         trials: int,
@@ -96,7 +97,7 @@ class TorchKernels(NumpyKernels):
     ) -> Fit:
         """See `Kernels`."""
         there = self.predictors(predictors)
-        return fitting.fit_pass(spectrum, partition, step, there, rate, trials, hide=hide)
+        return fitting.fit_pass(spectrum, partition, quantiser, there, rate, trials, hide=hide)
 
     def _tensor(self, array: npt.NDArray[np.floating]) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float64, device=self.device)

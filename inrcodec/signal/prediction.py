@@ -62,6 +62,11 @@ class Prediction(Protocol):
         ...
 
     @property
+    def deviation(self) -> FloatArray:
+        """(N, C, 1) its mean absolute deviation, fixed-point."""
+        ...
+
+    @property
     def slope(self) -> FloatArray:
         """(N, C, 2) of `cross_component.slopes`."""
         ...
@@ -89,16 +94,14 @@ class Predictor(Protocol):
         ...
 
 
-def mean_and_scale(boundary: FloatArray, step: int) -> tuple[FloatArray, FloatArray]:
-    """Mean and scale of boundary samples.
+def mean_and_deviation(boundary: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and mean absolute deviation of boundary samples.
 
     Args:
         boundary: (N, C, boundary_size) integers, fixed-point samples within SAMPLE_MAX.
-        step: quantiser step in fixed-point units.
 
     Returns:
-        (N, C, 1) mean, and (N, C, 1) scale = mean absolute deviation + step / 16, from 1 to below 2**15;
-        integers, fixed-point.
+        (N, C, 1) integers each, fixed-point.
     """
     count = boundary.shape[-1]
     total = boundary.sum(-1)
@@ -106,7 +109,7 @@ def mean_and_scale(boundary: FloatArray, step: int) -> tuple[FloatArray, FloatAr
     divisor = np.full_like(total, count)
     mean = np.floor((total + count // 2) / divisor)[..., None]
     deviation = np.floor(np.abs(boundary - mean).sum(-1) / divisor)[..., None]
-    return mean, deviation + max(1, step // 16)
+    return mean, deviation
 
 
 @dataclass(frozen=True)
@@ -142,15 +145,15 @@ class PredictionNetwork:
 
     def predict(self, boundary: FloatArray, step: int) -> "CellPrediction":
         """See `Predictor`."""
-        mean, scale = mean_and_scale(boundary, step)
-        return CellPrediction(self, step, mean, scale, boundary - mean)
+        mean, deviation = mean_and_deviation(boundary)
+        return CellPrediction(self, step, mean, deviation, boundary - mean)
 
     def features(self, centred: FloatArray, scale: FloatArray) -> FloatArray:
         """Input of the output layer.
 
         Args:
-            centred: (N, C, boundary_size) integers, boundary samples less their mean.
-            scale: (N, C, 1) of `mean_and_scale`.
+            centred: (N, C, boundary_size) boundary samples less their mean.
+            scale: (N, C, 1) mean absolute deviation of the boundary + step / 16, at least 1.
 
         Returns:
             (N, C, hidden + boundary_size) integers of scale `SINE_ONE`, within 4 * INPUT_MAX.
@@ -181,15 +184,20 @@ class CellPrediction:
     Attributes:
         network: the network.
         step: quantiser step in fixed-point units.
-        mean, scale: (N, C, 1) of `mean_and_scale`.
+        mean, deviation: (N, C, 1) of `mean_and_deviation`.
         centred: (N, C, boundary_size) boundary samples less their mean.
     """
 
     network: PredictionNetwork
     step: int
     mean: FloatArray
-    scale: FloatArray
+    deviation: FloatArray
     centred: FloatArray
+
+    @property
+    def scale(self) -> FloatArray:
+        """(N, C, 1) what the input and output of the network are relative to."""
+        return self.deviation + max(1, self.step // 16)
 
     @cached_property
     def slope(self) -> FloatArray:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from inrcodec.signal.cross_component import carried
 from inrcodec.signal.prediction import Prediction, Predictor, predicted_harmonics
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.transforms import FEATURE_BITS, axis_features
-from inrcodec.tile.fixed_point import SAMPLE_MAX
+from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
 from inrcodec.tile.partition import (
     SIZES,
     UNIT,
@@ -45,42 +46,42 @@ class CellSymbols(NamedTuple):
     residuals: IntArray
 
 
-def reconstruct(symbols: TileSymbols, step: int, predictors: Mapping[int, Predictor]) -> Planes:
+def reconstruct(symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, Predictor]) -> Planes:
     """Planes of a tile.
 
     Args:
         symbols: the tile's integers.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         predictors: prediction network of every cell size.
 
     Returns:
         (C, H, W) int16 fixed-point samples within SAMPLE_MAX, H and W the padded tile's.
     """
 
-    def known(group: Group, _: Prediction) -> CellSymbols:
+    def known(group: Group, _: Prediction, __: FloatArray) -> CellSymbols:
         residuals = symbols.residuals[group.size][group.place]
         flat = residuals.reshape(*residuals.shape[:2], -1)
         return CellSymbols(symbols.modes[group.cells], symbols.transforms[group.cells], flat)
 
-    return close_loop(symbols.partition, symbols.channels, step, predictors, known)
+    return close_loop(symbols.partition, symbols.channels, quantiser, predictors, known)
 
 
 def close_loop(
     partition: Partition,
     channels: int,
-    step: int,
+    quantiser: Quantiser,
     predictors: Mapping[int, Predictor],
-    symbols_of: Callable[[Group, Prediction], CellSymbols],
+    symbols_of: Callable[[Group, Prediction, FloatArray], CellSymbols],
 ) -> Planes:
     """Draws the cells of a tile, each predicted from those drawn before it.
 
     Args:
         partition: the cells.
         channels: 1 or 3.
-        step: quantiser step in fixed-point units.
+        quantiser: the picture's.
         predictors: prediction network of every cell size.
-        symbols_of: the integers of a group's cells, given their prediction: a decoder has read them, an
-            encoder decides now.
+        symbols_of: the integers of a group's cells, given their prediction and the steps of their weights: a
+            decoder has read them, an encoder decides now.
 
     Returns:
         (C, H, W) int16 fixed-point samples within SAMPLE_MAX, H and W the padded tile's.
@@ -88,9 +89,10 @@ def close_loop(
     canvas = Canvas(partition, channels)
     # Scheduled, not grouped by level: fewer groups, and any order that respects dependence draws the same.
     for group in partition.fewer_groups():
-        prediction = predictors[group.size].predict(canvas.boundary(group), step)
-        symbols = symbols_of(group, prediction)
-        residual = symbols.residuals.astype(np.float64) * step
+        prediction = predictors[group.size].predict(canvas.boundary(group), quantiser.step)
+        steps = quantiser.steps(group.size, prediction.deviation)
+        symbols = symbols_of(group, prediction, steps)
+        residual = np.clip(symbols.residuals.astype(np.float64) * steps, -WEIGHT_MAX, WEIGHT_MAX)
         residual += carried(prediction.slope, residual[:, :1])
         canvas.draw(group, prediction, symbols.modes, residual, symbols.transforms)
     return canvas.image()

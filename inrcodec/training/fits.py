@@ -19,6 +19,7 @@ from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
 from inrcodec.runtime.processes import mapping
 from inrcodec.runtime.threads import cores
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import BLOCK
 from inrcodec.training.data import Split, block_planes, load_photos
@@ -75,4 +76,4 @@ def fitted_photos(
 
 def _fitted(codebook: Codebook, passes: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:
     original, step = task
-    return FittedPhoto(original, step, fit_tile(original, step, codebook, select(), passes))
+    return FittedPhoto(original, step, fit_tile(original, Quantiser(step), codebook, select(), passes))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.decisions.partitioning import open_loop
-from inrcodec.decisions.quantizer import EXCHANGE
+from inrcodec.decisions.rate_distortion import EXCHANGE
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.transforms import FEATURE_BITS, cosine_features

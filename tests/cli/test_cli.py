@@ -21,12 +21,12 @@ import inrcodec.cli.encode as encode_module
 from inrcodec import codec
 from inrcodec.cli.main import cli
 from inrcodec.container import VERSION, Container, pack, tile_grid
-from inrcodec.decisions.quantizer import DEFAULT_QUALITY
 from inrcodec.encoding.tile import DEFAULT_PASSES
 from inrcodec.kernels import NAMES, VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture
 from inrcodec.pictures.picture import Picture
+from inrcodec.signal.quantiser import DEFAULT_QUALITY
 from inrcodec.training import run as training_run
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

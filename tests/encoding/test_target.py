@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inrcodec.decisions.quantizer import STEP_MAX, STEP_MIN
 from inrcodec.encoding.target import psnr_target, search, size_target
 from inrcodec.errors import EncodeError
+from inrcodec.signal.quantiser import STEP_MAX, STEP_MIN
 
 
 class Formula:

@@ -7,13 +7,14 @@ from synthetic import draw
 
 from inrcodec.codebook import load_codebook
 from inrcodec.decisions.partitioning import open_loop, spectra
-from inrcodec.decisions.quantizer import EXCHANGE, dead_zone, weight_cost
+from inrcodec.decisions.rate_distortion import EXCHANGE, dead_zone, weight_cost
 from inrcodec.decisions.rdoq import PLAIN_BITS, Rate
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.entropy.context_network import ESCAPE
 from inrcodec.entropy.payload import read_tile, write_tile
 from inrcodec.kernels import select
 from inrcodec.signal.color import to_planes
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import reconstruct
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import BLOCK, SIZES, Partition, uniform_splits
@@ -31,9 +32,9 @@ def trained():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_closed_loop_is_what_the_decoder_reconstructs(trained, photo, steps, channels):
     planes = to_planes(photo[:64, 64:160, :channels])
-    fit = fit_tile(planes, 400, trained, KERNELS, steps)
+    fit = fit_tile(planes, Quantiser(400), trained, KERNELS, steps)
     assert fit.planes.shape == planes.shape
-    assert np.array_equal(fit.planes, reconstruct(fit.symbols, 400, trained.predictors))
+    assert np.array_equal(fit.planes, reconstruct(fit.symbols, Quantiser(400), trained.predictors))
     # It is a picture of the photo, not something else.
     assert np.abs(fit.planes - planes).mean() < 150
 
@@ -42,12 +43,12 @@ def test_any_codebook_gives_a_readable_tile(synthetic_codebook, photo):
     """Predictions far from the picture: residuals must still fit what a file may hold."""
     planes = to_planes(photo[:64, :64])
     for step in (16, 700):
-        fit = fit_tile(planes, step, synthetic_codebook, KERNELS)
+        fit = fit_tile(planes, Quantiser(step), synthetic_codebook, KERNELS)
         largest = max(np.abs(v).max(initial=0) for v in fit.symbols.residuals.values())
         assert largest * step <= WEIGHT_MAX
         data = write_tile(fit.symbols, step, synthetic_codebook.entropy)
         found = read_tile(data, (2, 2), 3, step, synthetic_codebook.entropy)
-        assert np.array_equal(reconstruct(found, step, synthetic_codebook.predictors), fit.planes)
+        assert np.array_equal(reconstruct(found, Quantiser(step), synthetic_codebook.predictors), fit.planes)
 
 
 def test_extreme_pictures_give_readable_tiles(trained):
@@ -57,10 +58,10 @@ def test_extreme_pictures_give_readable_tiles(trained):
     halves[:, 32:] = 255
     for pixels in (noise, checker, halves, np.full((64, 64, 3), 255, np.uint8)):
         planes = to_planes(pixels)
-        fit = fit_tile(planes, 16, trained, KERNELS)
+        fit = fit_tile(planes, Quantiser(16), trained, KERNELS)
         data = write_tile(fit.symbols, 16, trained.entropy)
         found = read_tile(data, (2, 2), 3, 16, trained.entropy)
-        assert np.array_equal(reconstruct(found, 16, trained.predictors), fit.planes)
+        assert np.array_equal(reconstruct(found, Quantiser(16), trained.predictors), fit.planes)
         assert np.abs(fit.planes - planes).mean() < 16
 
 
@@ -70,18 +71,18 @@ def test_a_fine_tuning_step_pays(trained, name):
     for step in (300, 900):
         costs = []
         for steps in (0, 1):
-            fit = fit_tile(planes, step, trained, KERNELS, steps)
+            fit = fit_tile(planes, Quantiser(step), trained, KERNELS, steps)
             bits = 8 * len(write_tile(fit.symbols, step, trained.entropy))
             costs.append(bits + EXCHANGE * ((fit.planes - planes) ** 2).sum() / step**2)
         assert costs[1] < costs[0]
 
 
 def test_flat_parts_get_large_cells_and_busy_ones_small(trained, photo):
-    flat = fit_tile(np.full((3, 64, 64), 100, np.float32), 500, trained, KERNELS)
+    flat = fit_tile(np.full((3, 64, 64), 100, np.float32), Quantiser(500), trained, KERNELS)
     assert (flat.symbols.partition.size == BLOCK).all()
     planes = to_planes(photo[:64, :128])
-    fine = fit_tile(planes, 100, trained, KERNELS).symbols.partition
-    coarse = fit_tile(planes, 3000, trained, KERNELS).symbols.partition
+    fine = fit_tile(planes, Quantiser(100), trained, KERNELS).symbols.partition
+    coarse = fit_tile(planes, Quantiser(3000), trained, KERNELS).symbols.partition
     assert len(fine.size) > len(coarse.size)
 
 
@@ -129,7 +130,7 @@ def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
 
 def test_the_real_rate_knows_every_value_and_mode(trained, photo):
     planes = to_planes(photo[:64, :96])
-    fit = fit_tile(planes, 500, trained, KERNELS)
+    fit = fit_tile(planes, Quantiser(500), trained, KERNELS)
     rows = KERNELS.magnitude_rows(fit.symbols, 500, trained.entropy)
     rate = Rate.of(fit.symbols, rows, 500, trained.entropy)
     for size in SIZES:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import telling, tile_symbols
 
-from inrcodec.decisions.quantizer import EXCHANGE
+from inrcodec.decisions.rate_distortion import EXCHANGE
 from inrcodec.decisions.rdoq import CellRate
 from inrcodec.entropy.context_network import MAGNITUDES
 from inrcodec.entropy.payload import write_tile

@@ -10,11 +10,12 @@ from synthetic import draw, tile_symbols, write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
-from inrcodec.container import Container, pack
+from inrcodec.container import FLAT, Container, Weighting, pack
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.errors import EncodeError, FormatError
 from inrcodec.kernels import NAMES, VARIABLE, select
 from inrcodec.signal.color import to_planes
+from inrcodec.signal.quantiser import TUNES, VISUAL, Quantiser
 from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
 from inrcodec.tile.partition import SIZES
 
@@ -31,45 +32,52 @@ def whole(planes):
     return 0, 0, *planes.shape[1:]
 
 
+WEIGHTED = Weighting(24, 12, 5, 51)
 GOLDEN = {
-    1: (
+    (1, FLAT): (
         "9b9bee597c2a11b321b9d493ec063f7a912e4d3fe1445a750a56d6d40559dd2d",
         "5987d2dc59e1e696e0736fef10371b45a40975d715fc8ee3b6bdc9293229c67a",
         "f610fae6ed40a9fe74c2b834b50de23ffc36b10d7e46c059befd1961f31e8f83",
+        "c3ef6ada8a75352649b678865fd3a6ee3245d41bcd76eaf75dbe22e9a61d9461",
     ),
-    3: (
+    (3, FLAT): (
         "58828745391bc0668c46001c7c7cf71ac01a9129347454959ae3727d72a7f73d",
         "1367c5284fb63f8b89135fecd35d099f3d0c45196f7f5df26832caf55b270f42",
         "924b577643514722a4dca7d71ae965779fb4ab987340d4d85bd2fcd9faec8a2f",
+        "1e58e0be306438d520685e96a48977af5116b9320b6d8a909a33f1ef67cc2a6d",
+    ),
+    (3, WEIGHTED): (
+        "13f21eb49947ae1013e94c568b27b1f95be1d6d696f8ac849720d99acab98502",
+        "798a2edcde6c59f23c81fe9acba62e16e76c988e5fe0ea576003217104d84e18",
+        "9f58de695eab50610a89bfc9876716d461a87e9c196dd145a0e3d83d20c77dc7",
+        "e89e78ed0c2fa74f7ce129ed94fd2e2eb397fb92e0d93d32f120a6549a3da3ad",
     ),
 }
-"""Per number of channels, SHA-256 of the planes (int16) before and after restoration, and of the pixels."""
-GOLDEN_FILES = {
-    1: "09ebbeca329e46f2cc86a74bb55b2e126ddf8c41c5c243fcf8426deea904bdd4",
-    3: "6b8667e89a23238f0e125460adae09fbbe579a985069076a388fd00d6eab3177",
-}
+"""Per number of channels and weighting, SHA-256 of the planes (int16) before and after restoration, of the
+pixels, and of the file."""
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("channels", "weighting"), GOLDEN)
 @pytest.mark.parametrize("entropy", ["rans", "zstd"])
-def test_golden_hashes(kernels, synthetic_codebook, synthetic_path, channels, entropy):
+def test_golden_hashes(kernels, synthetic_codebook, synthetic_path, channels, weighting, entropy):
     """Pinned: a change of any of these numbers is a change of the format."""
     book = synthetic_codebook
     symbols = tile_symbols(f"golden {channels}", (3, 2), channels)
-    planes = kernels.reconstruct(symbols, STEP, book.predictors)
+    planes = kernels.reconstruct(symbols, Quantiser(STEP, weighting), book.predictors)
     restored = kernels.restore(book.restoration, planes, symbols.partition.map, STEP, whole(planes))
     if entropy == "rans":
         tile = kernels.write_tile(symbols, STEP, book.entropy)
     else:
         tile = write_payload(symbols, STEP, book.entropy, entropy)
     grey = channels == 1
-    file = pack(Container(61, 90, grey, STEP, book.id, entropy, (tile,)))
+    file = pack(Container(61, 90, grey, STEP, book.id, entropy, (tile,), weighting=weighting))
     pixels = inrcodec.decode(file, codebook=synthetic_path)
     assert pixels.shape == ((90, 61) if grey else (90, 61, 3))
     assert len(np.unique(pixels)) > 100
-    assert (sha(planes.astype("<i2")), sha(restored.astype("<i2")), sha(pixels)) == GOLDEN[channels]
+    *expected, expected_file = GOLDEN[channels, weighting]
+    assert [sha(planes.astype("<i2")), sha(restored.astype("<i2")), sha(pixels)] == expected
     if entropy == "rans":
-        assert sha(np.frombuffer(file, np.uint8)) == GOLDEN_FILES[channels]
+        assert sha(np.frombuffer(file, np.uint8)) == expected_file
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -91,13 +99,14 @@ def test_symbols_survive(kernels, synthetic_codebook, channels):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("step", [16, STEP, 8192])
-def test_planes_are_the_same(kernels, synthetic_codebook, channels, step):
-    book = synthetic_codebook
+@pytest.mark.parametrize("weighting", [FLAT, VISUAL, Weighting(255, 9, 15, 40)])
+def test_planes_are_the_same(kernels, synthetic_codebook, channels, step, weighting):
+    book, quantiser = synthetic_codebook, Quantiser(step, weighting)
     symbols = tile_symbols(f"twin {channels}", (2, 3), channels)
-    planes = kernels.reconstruct(symbols, step, book.predictors)
+    planes = kernels.reconstruct(symbols, quantiser, book.predictors)
     assert planes.shape == (channels, 64, 96)
     assert planes.dtype == np.int16
-    assert np.array_equal(planes, NUMPY.reconstruct(symbols, step, book.predictors))
+    assert np.array_equal(planes, NUMPY.reconstruct(symbols, quantiser, book.predictors))
     for box in (whole(planes), (8, 16, 40, 64)):
         found, expected = (
             k.restore(book.restoration, planes, symbols.partition.map, step, box) for k in (kernels, NUMPY)
@@ -106,24 +115,27 @@ def test_planes_are_the_same(kernels, synthetic_codebook, channels, step):
         assert np.array_equal(found, expected)
 
 
-def test_hostile_residuals_stay_bounded_and_exact(kernels, synthetic_codebook):
+@pytest.mark.parametrize("weighting", [FLAT, Weighting(255, 255, 15, 255)])
+def test_hostile_residuals_stay_bounded_and_exact(kernels, synthetic_codebook, weighting):
     """The largest a file can hold: every sum must still be an exact integer."""
     step = 16
     symbols = tile_symbols("hostile", (2, 2), 3, WEIGHT_MAX // step, 1)
     for residuals in symbols.residuals.values():
         residuals[residuals > 0] = WEIGHT_MAX // step
         residuals[residuals < 0] = -(WEIGHT_MAX // step)
-    planes = kernels.reconstruct(symbols, step, synthetic_codebook.predictors)
+    quantiser = Quantiser(step, weighting)
+    planes = kernels.reconstruct(symbols, quantiser, synthetic_codebook.predictors)
     assert 4000 < np.abs(planes).max() <= SAMPLE_MAX
-    assert np.array_equal(planes, NUMPY.reconstruct(symbols, step, synthetic_codebook.predictors))
+    assert np.array_equal(planes, NUMPY.reconstruct(symbols, quantiser, synthetic_codebook.predictors))
 
 
-def test_what_any_set_encodes_every_set_decodes(kernels):
-    book = load_codebook()
+@pytest.mark.parametrize("tune", TUNES)
+def test_what_any_set_encodes_every_set_decodes(kernels, tune):
+    book, quantiser = load_codebook(), Quantiser(400, TUNES[tune])
     photo = data.astronaut()[:64, 100:196]
-    fit = fit_tile(to_planes(photo), 400, book, kernels)
-    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, 400, book.predictors))
-    file = inrcodec.encode(photo)
+    fit = fit_tile(to_planes(photo), quantiser, book, kernels)
+    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, quantiser, book.predictors))
+    file = inrcodec.encode(photo, tune=tune)
     pixels = {name: inrcodec.decode(file, device="cpu") for name in NAMES}
     assert all(np.array_equal(found, pixels["numpy"]) for found in pixels.values())
     assert np.square(pixels["numpy"].astype(float) - photo).mean() < 100

@@ -12,6 +12,7 @@ from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
 from inrcodec.kernels.torch import TorchKernels
 from inrcodec.signal.color import to_planes
+from inrcodec.signal.quantiser import Quantiser
 from inrcodec.tile.partition import SIZES, boundary_size
 
 NUMPY, TORCH = (select("cpu", name) for name in ("numpy", "torch"))
@@ -65,11 +66,11 @@ def test_a_tile_is_coded_and_decoded_without_inexact_division(photo):
     book = load_codebook()
     planes = to_planes(photo[:64, 64:160])
     with ReciprocalDivision() as division:
-        fit = fit_tile(planes, 400, book, TORCH)
+        fit = fit_tile(planes, Quantiser(400), book, TORCH)
         box = 0, 0, *planes.shape[1:]
         restored = TORCH.restore(book.restoration, fit.planes, fit.symbols.partition.map, 400, box)
     assert division.inexact == []
-    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, 400, book.predictors))
+    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, Quantiser(400), book.predictors))
     expected = NUMPY.restore(book.restoration, fit.planes, fit.symbols.partition.map, 400, box)
     assert np.array_equal(restored, expected)
 
@@ -77,12 +78,12 @@ def test_a_tile_is_coded_and_decoded_without_inexact_division(photo):
 def test_threads_do_not_matter(synthetic_codebook):
     book = synthetic_codebook
     symbols = tile_symbols("threads", (2, 3), 3)
-    expected = NUMPY.reconstruct(symbols, 320, book.predictors)
+    expected = NUMPY.reconstruct(symbols, Quantiser(320), book.predictors)
     threads = torch.get_num_threads()
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            assert np.array_equal(TORCH.reconstruct(symbols, 320, book.predictors), expected)
+            assert np.array_equal(TORCH.reconstruct(symbols, Quantiser(320), book.predictors), expected)
     finally:
         torch.set_num_threads(threads)
 
@@ -90,8 +91,8 @@ def test_threads_do_not_matter(synthetic_codebook):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_same_planes(photo):
     book, cuda = load_codebook(), select("cuda")
-    fit = fit_tile(to_planes(photo), 300, book, cuda)
-    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, 300, book.predictors))
+    fit = fit_tile(to_planes(photo), Quantiser(300), book, cuda)
+    assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, Quantiser(300), book.predictors))
     box, cells = (0, 0, *fit.planes.shape[1:]), fit.symbols.partition.map
     restored = cuda.restore(book.restoration, fit.planes, cells, 300, box)
     assert np.array_equal(restored, NUMPY.restore(book.restoration, fit.planes, cells, 300, box))

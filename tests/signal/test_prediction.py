@@ -13,7 +13,7 @@ from inrcodec.signal.prediction import (
     SINE_ONE,
     SINE_TABLE,
     TURN,
-    mean_and_scale,
+    mean_and_deviation,
     predicted_harmonics,
 )
 from inrcodec.tile.fixed_point import WEIGHT_MAX
@@ -76,9 +76,11 @@ def test_mean_scale_and_input_range(synthetic_codebook):
     network = synthetic_codebook.predictors[8]
     samples = np.zeros((1, 1, boundary_size(8)))
     samples[0, 0, :26] = 100
-    mean, scale = mean_and_scale(samples, 160)
+    mean, deviation = mean_and_deviation(samples)
+    scale = network.predict(samples, 160).scale
     assert (mean.item(), scale.item()) == (50, 50 + 10)
-    assert mean_and_scale(samples * 0, 1)[1].item() == 1
+    assert deviation.item() == 50
+    assert network.predict(samples * 0, 1).scale.item() == 1
     samples[0, 0, 1:] = 0
     samples[0, 0, 0] = 8191
     features = network.predict(samples, 1).features

@@ -13,7 +13,7 @@ from skimage import data
 import inrcodec
 from inrcodec.bench import variants
 from inrcodec.codebook import load_codebook
-from inrcodec.decisions.quantizer import weight_cost
+from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.restoration import inputs, restore
