@@ -14,6 +14,7 @@ from PIL import AvifImagePlugin, Image, features
 
 from inrcodec.errors import InputError
 from inrcodec.metrics import Pixels
+from inrcodec.signal.quantiser import TUNES
 
 
 class Codec(Protocol):
@@ -124,8 +125,15 @@ class InrCodec:
 
 KNOWN = ("inrcodec", "jpeg", "webp", "avif", "avif-psnr", "jpeg2000", "jxl", "heic")
 
+
+def _tune(value: str) -> str:
+    if value not in TUNES:
+        raise ValueError
+    return value
+
+
 _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
-    "tune": str,
+    "tune": _tune,
     "steps": int,
     "entropy": str,
     "codebook": str,

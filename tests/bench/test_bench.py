@@ -257,6 +257,7 @@ def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("jpeg:quality=3", "only inrcodec takes options"),
         ("inrcodec:colour=red", "unknown option 'colour'"),
         ("inrcodec:steps=many", "'many' is no value for steps"),
+        ("inrcodec:tune=piano", "'piano' is no value for tune"),
     ],
 )
 def test_wrong_codecs_are_refused(spec: str, message: str) -> None:
@@ -269,6 +270,30 @@ def test_options_of_inrcodec() -> None:
     assert codec.name == "inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors"
     assert isinstance(codec, InrCodec)
     assert codec.options == {"steps": 0, "entropy": "zstd", "codebook": "C:/books/x.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "tune"),
+    [
+        ("inrcodec", "psnr"),
+        ("inrcodec:tune=visual", "visual"),
+        ("jpeg", "default"),
+        ("avif", "default"),
+        ("avif-psnr", "psnr"),
+        ("jpeg2000", "psnr"),
+    ],
+)
+def test_codecs_say_what_they_are_tuned_for(spec: str, tune: str) -> None:
+    assert parse_codec(spec).tune == tune
+
+
+def test_avif_tuned_for_psnr_is_better_by_psnr() -> None:
+    """At no more bytes, and with all its chroma."""
+    picture = photo(96, 128)
+    usual, tuned = (parse_codec(name) for name in ("avif", "avif-psnr"))
+    data = tuned.encode(picture, 60)
+    larger = next(d for q in range(10, 100, 3) if len(d := usual.encode(picture, q)) >= len(data))
+    assert psnr(picture, tuned.decode(data)) > psnr(picture, usual.decode(larger))
 
 
 def test_inrcodec_is_called_with_its_options(monkeypatch: pytest.MonkeyPatch) -> None:

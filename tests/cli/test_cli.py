@@ -26,7 +26,7 @@ from inrcodec.kernels import NAMES, VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture
 from inrcodec.pictures.picture import Picture
-from inrcodec.signal.quantiser import DEFAULT_QUALITY
+from inrcodec.signal.quantiser import DEFAULT_QUALITY, DEFAULT_TUNE, TUNES
 from inrcodec.training import run as training_run
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -114,6 +114,8 @@ def test_help_tells_the_defaults_that_it_does_not_import():
     text = " ".join(run("encode", "--help").output.split())
     assert f"hardly pay. [default: {DEFAULT_PASSES}]" in text
     assert f"may be given. [default: {DEFAULT_QUALITY}]" in text
+    assert f"or the eye. [default: {DEFAULT_TUNE}]" in text
+    assert f"[{'|'.join(TUNES)}]" in text
 
 
 def test_help_loads_no_numpy():
@@ -179,11 +181,11 @@ def test_options_reach_the_codec(photo, monkeypatch):
 
     monkeypatch.setattr(codec, "encode", encode)
     arguments = ["--max-bytes", 900, "--steps", 3, "--codebook", "x", "--entropy", "zstd", "--device", "cpu"]
-    arguments += ["-j", 3]
+    arguments += ["-j", 3, "--tune", "visual"]
     assert_fails(run("encode", photo, *arguments), 1, "that is all", str(photo))
     assert callable(seen.pop("progress"))
     expected = {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
-    assert seen == expected
+    assert seen == expected | {"tune": "visual"}
 
 
 def test_several_images_go_into_a_directory(tmp_path):
@@ -503,6 +505,13 @@ def test_info(sinr):
     fields = json.loads(run("info", sinr, "--json").stdout)
     assert (fields["width"], fields["height"], fields["channels"]) == (40, 24, 3)
     assert fields["bpp"] == pytest.approx(8 * sinr.stat().st_size / 960)
+
+
+@pytest.mark.parametrize("tune", TUNES)
+def test_info_tells_the_tune(photo, tune):
+    sinr = photo.with_suffix(".sinr")
+    assert run("encode", photo, "--tune", tune, "--quiet").exit_code == 0
+    assert json.loads(run("info", sinr, "--json").stdout)["tune"] == tune
 
 
 def test_codebooks_lists_what_is_installed():
