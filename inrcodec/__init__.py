@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         encode,
         inspect,
     )
+    from inrcodec.container import Weighting
     from inrcodec.decoding.view import View
     from inrcodec.errors import (
         CodebookNotFoundError,
@@ -45,6 +46,7 @@ __all__ = [
     "Limits",
     "Picture",
     "View",
+    "Weighting",
     "__version__",
     "available_codebooks",
     "decode",
@@ -70,6 +72,7 @@ _HOMES = {
     "pictures.files": ("read_picture", "write_picture"),
     "pictures.picture": ("Picture",),
     "decoding.view": ("View",),
+    "container": ("Weighting",),
     "limits": ("Limits",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

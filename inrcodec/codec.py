@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
-from inrcodec.container import Container, tile_grid, unpack
+from inrcodec.container import Container, Weighting, tile_grid, unpack
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
 from inrcodec.encoding.picture import PictureEncoder, TileEncoder
@@ -85,7 +85,7 @@ def encode(
     bpp: float | None = None,
     psnr: float | None = None,
     max_bytes: int | None = None,
-    tune: str = DEFAULT_TUNE,
+    tune: str | Weighting = DEFAULT_TUNE,
     steps: int = DEFAULT_PASSES,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
@@ -104,7 +104,8 @@ def encode(
         psnr: target in dB over the colour channels (of all pixels, however transparent): a file that is not
             below it, and hardly 0.05 dB above.
         max_bytes: target in bytes, met like bpp.
-        tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes.
+        tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes. A
+            `Weighting` of one's own is taken, too.
         steps: fine-tuning steps after the closed-form one.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
@@ -132,8 +133,9 @@ def encode(
         raise ValueError("quality must be between 1 and 100")
     if not all(0 < value < math.inf for value in targets.values() if value is not None):
         raise ValueError("bpp, psnr and max_bytes must be positive numbers")
-    if tune not in TUNES:
-        raise ValueError(f"tune must be one of {', '.join(TUNES)}")
+    weighting = tune if isinstance(tune, Weighting) else TUNES.get(tune)
+    if weighting is None or not weighting.in_range:
+        raise ValueError(f"tune must be one of {', '.join(TUNES)}, or a weighting in range")
     if entropy not in ("auto", "rans", "zstd") or steps < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     picture = _picture_of(image)
@@ -144,14 +146,14 @@ def encode(
     tiles = TileEncoder(book, steps, "rans" if entropy == "auto" else entropy, kernels)
     with mapping(processes(kernels.device, jobs, math.prod(tile_grid(width, height)))) as tile_map:
         colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
-        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), TUNES[tune])
+        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting)
         if psnr is not None:
             return search(encoder, psnr_target(psnr), progress)
         if bpp is not None:
             max_bytes = int(bpp * height * width / 8)
         if max_bytes is not None:
             return search(encoder, size_target(max_bytes), progress)
-        return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY, TUNES[tune]), progress)
+        return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY, weighting), progress)
 
 
 def decode(

@@ -25,12 +25,15 @@ _WEIGHTING = struct.Struct("<4B")
 _CRC = struct.Struct("<I")
 
 
+MAX_ACTIVITY = 15
+
+
 class Weighting(NamedTuple):
     """How quantiser steps differ from the picture's.
 
     Attributes:
         luma, chroma: eighths by which the step has grown at the highest frequency, 0 to 255.
-        activity: exponent of activity in sixteenths, 0 to 15.
+        activity: exponent of activity in sixteenths, 0 to MAX_ACTIVITY.
         ratio: factor on the steps of chroma in 64ths, 1 to 255.
     """
 
@@ -39,8 +42,12 @@ class Weighting(NamedTuple):
     activity: int
     ratio: int
 
+    @property
+    def in_range(self) -> bool:
+        """Whether a file can hold it."""
+        return all(0 <= value <= 255 for value in self) and self.activity <= MAX_ACTIVITY and self.ratio > 0
 
-MAX_ACTIVITY = 15
+
 FLAT = Weighting(0, 0, 0, 64)
 """Every weight has the picture's step: the least squared error."""
 
@@ -189,6 +196,6 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
 
 def _read_weighting(reader: Reader) -> Weighting:
     weighting = Weighting(*_WEIGHTING.unpack(reader.take(_WEIGHTING.size)))
-    if weighting.activity > MAX_ACTIVITY or not weighting.ratio or weighting == FLAT:
+    if not weighting.in_range or weighting == FLAT:
         raise FormatError("the file declares weights of quantiser steps that are out of range")
     return weighting

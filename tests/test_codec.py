@@ -178,6 +178,8 @@ def test_targets_out_of_reach(photo):
         ({"steps": -1}, "steps cannot be negative"),
         ({"entropy": "huffman"}, "entropy must be"),
         ({"tune": "piano"}, "tune must be"),
+        ({"tune": Weighting(0, 256, 0, 64)}, "tune must be"),
+        ({"tune": Weighting(0, 0, 16, 64)}, "tune must be"),
         ({"device": "abacus"}, "device must be"),
     ],
 )
@@ -322,9 +324,12 @@ def test_tunes_differ_in_what_they_keep():
         assert looks[1] > looks[0] + 1
 
 
-def test_another_weighting_is_told_apart(encoded):
-    container = replace(unpack(encoded), weighting=Weighting(1, 2, 3, 4))
-    assert inrcodec.inspect(pack(container)).tune == "other"
+def test_a_weighting_of_ones_own(photo):
+    weighting = inrcodec.Weighting(luma=8, chroma=16, activity=3, ratio=50)
+    file = inrcodec.encode(photo[:64, :64], tune=weighting)
+    assert unpack(file).weighting == weighting
+    assert inrcodec.inspect(file).tune == "other"
+    assert psnr(inrcodec.decode(file), photo[:64, :64]) > 28
 
 
 def test_metadata_comes_back(photo):

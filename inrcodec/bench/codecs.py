@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
+from inrcodec.container import Weighting
 from inrcodec.errors import InputError
 from inrcodec.metrics import Pixels
-from inrcodec.signal.quantiser import TUNES
+from inrcodec.signal.quantiser import DEFAULT_TUNE, TUNES
 
 
 class Codec(Protocol):
@@ -99,7 +100,8 @@ class InrCodec:
     @property
     def tune(self) -> str:
         """See `Codec.tune`."""
-        return str(self.options.get("tune", "psnr"))
+        tune = self.options.get("tune", DEFAULT_TUNE)
+        return tune if isinstance(tune, str) else "-".join(map(str, tune))
 
     def encode(self, image: Pixels, setting: float) -> bytes:
         """See `Codec.encode`."""
@@ -126,10 +128,14 @@ class InrCodec:
 KNOWN = ("inrcodec", "jpeg", "webp", "avif", "avif-psnr", "jpeg2000", "jxl", "heic")
 
 
-def _tune(value: str) -> str:
-    if value not in TUNES:
+def _tune(value: str) -> str | Weighting:
+    """The name of a tune, or a weighting such as 32-64-2-64."""
+    if value in TUNES:
+        return value
+    weighting = Weighting(*map(int, value.split("-", 3)))
+    if not weighting.in_range:
         raise ValueError
-    return value
+    return weighting
 
 
 _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
@@ -172,7 +178,7 @@ def _inr_option(spec: str, option: str) -> tuple[str, Any]:
         raise InputError(f"codec {spec!r}: unknown option {key!r}, known are {', '.join(_INR_OPTIONS)}")
     try:
         return key, _INR_OPTIONS[key](value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError(f"codec {spec!r}: {value!r} is no value for {key}") from None
 
 

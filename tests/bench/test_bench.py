@@ -258,6 +258,8 @@ def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("inrcodec:colour=red", "unknown option 'colour'"),
         ("inrcodec:steps=many", "'many' is no value for steps"),
         ("inrcodec:tune=piano", "'piano' is no value for tune"),
+        ("inrcodec:tune=1-2-3", "'1-2-3' is no value for tune"),
+        ("inrcodec:tune=1-2-16-64", "'1-2-16-64' is no value for tune"),
     ],
 )
 def test_wrong_codecs_are_refused(spec: str, message: str) -> None:
@@ -277,6 +279,7 @@ def test_options_of_inrcodec() -> None:
     [
         ("inrcodec", "psnr"),
         ("inrcodec:tune=visual", "visual"),
+        ("inrcodec:tune=32-0-2-64", "32-0-2-64"),
         ("jpeg", "default"),
         ("avif", "default"),
         ("avif-psnr", "psnr"),
