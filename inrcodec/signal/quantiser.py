@@ -26,8 +26,9 @@ STEP_MAX = 512 * STEP_MIN
 DEFAULT_QUALITY = 50
 """Quality of an encode that is told nothing."""
 _OCTAVES_PER_QUALITY = 3 / 49
-_VISUAL_OCTAVES = 1.2
-"""How much finer the picture's step is where others are coarser, so that a quality takes as many bytes."""
+_FINER = (0.4, 0.016)
+"""Octaves by which the picture's step is finer where those of its weights are coarser, and what every quality
+adds, so that a quality takes about as many bytes."""
 
 ONE_BITS = 6
 """Fractional bits of a factor on the step."""
@@ -50,17 +51,16 @@ def step_of_quality(quality: float, weighting: Weighting = FLAT) -> int:
 
     Qualities beyond those give steps from `STEP_MIN` to `STEP_MAX`.
     """
-    levels: float = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY - _octaves(weighting))
+    finer, more = (0.0, 0.0) if weighting == FLAT else _FINER
+    levels: float = 2.0 ** (8 - (quality - 1) * _OCTAVES_PER_QUALITY - finer - more * quality)
     return max(STEP_MIN, min(STEP_MAX, round(levels * STEP_MIN)))
 
 
 def quality_of_step(step: int, weighting: Weighting = FLAT) -> float:
     """The inverse of `step_of_quality`, for display; not clipped to 1 ... 100."""
-    return 1 + (8 - _octaves(weighting) - math.log2(step / 2**FRACTION)) / _OCTAVES_PER_QUALITY
-
-
-def _octaves(weighting: Weighting) -> float:
-    return 0.0 if weighting == FLAT else _VISUAL_OCTAVES
+    finer, more = (0.0, 0.0) if weighting == FLAT else _FINER
+    octaves = 8 - finer - math.log2(step / STEP_MIN)
+    return (octaves + _OCTAVES_PER_QUALITY) / (_OCTAVES_PER_QUALITY + more)
 
 
 @dataclass(frozen=True)
