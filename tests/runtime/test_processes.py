@@ -141,7 +141,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
         "with mapping(2) as share:\n    print(list(share(abs, [1, 2])))\n",
         stderr=subprocess.PIPE,
     )
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert not output
     (told,) = [line for line in errors.splitlines() if "EncodeError: " in line]
@@ -169,7 +169,7 @@ if __name__ == "__main__":
 
 def test_workers_whose_main_module_has_loaded_numpy_take_one_thread_all_the_same(tmp_path):
     process = script(tmp_path, NUMPY_FIRST)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert output.splitlines() == ["{1} {1} {1}", "True"]
 
@@ -200,7 +200,7 @@ def test_workers_end_with_a_killed_parent(tmp_path, number):
     try:
         process.send_signal(getattr(signal, number))
         # Standard output is theirs, too: it ends when the last of them does.
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
     finally:
         for worker in workers:
             with suppress(ProcessLookupError):
