@@ -487,7 +487,11 @@ def test_signals(number, code):
         process.stdin.flush()
         time.sleep(0.5)  # now it waits for more: a signal between two reads would be seen after the second
         process.send_signal(number)
-        assert process.wait(20) == code
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.stdin.close()  # on a busy machine it was between two reads all the same
+        assert process.wait(120) == code
         assert b"Traceback" not in process.stderr.read()
 
 
