@@ -100,7 +100,7 @@ def decode(data, codebook_data):
 
     # Section 2
     samples = np.zeros((planes, -(-height // 32) * 32, -(-width // 32) * 32), np.int64)
-    cell_at = {}
+    cell_at: dict[tuple[int, int], Cell] = {}
     tile_rows, tile_cols = -(-height // 1024), -(-width // 1024)
     for number in range(tile_rows * tile_cols):
         top, left = number // tile_cols * 1024, number % tile_cols * 1024
@@ -127,12 +127,16 @@ def unzstd(data):
 
 
 class Cell:
-    """A cell: size in samples, first unit (y, x), n units per side; prediction mode, transform type
-    and last significant diagonal of every plane once decoded."""
+    """A cell.
+
+    Size in samples, first unit (y, x), n units per side; prediction mode, transform type and last significant
+    diagonal of every plane once decoded.
+    """
 
     def __init__(self, size, y, x):
         self.size, self.y, self.x, self.n = size, y, x, size // 8
         self.mode, self.transform, self.last_diagonals = 0, 0, []
+        self.sees_above_right, self.level = False, 0
 
     def units(self):
         return [(self.y + i, self.x + j) for i in range(self.n) for j in range(self.n)]
@@ -153,7 +157,7 @@ class Cells:
             cell for by, line in enumerate(splits) for bx, split in enumerate(line)
             for cell in block_cells(split, 4 * by, 4 * bx)
         ]  # fmt: skip
-        self.at = {}
+        self.at: dict[tuple[int, int], Cell] = {}
         for cell in self.list:
             y, x, n = cell.y, cell.x, cell.n
             # `at` holds exactly the cells earlier in coding order.
@@ -477,10 +481,10 @@ def slopes(luma, chroma, size, q):
     Args are the boundary samples of both planes less their means, the cell's size and the quantiser step.
     """
     ends = np.cumsum([0, 2 * size + 2, 2 * size + 2, size, size])
-    fine = [
+    fine_luma, fine_chroma = (
         np.concatenate([np.diff(plane[a:b]) for a, b in itertools.pairwise(ends)]) for plane in (luma, chroma)
-    ]
-    low, high = slope(luma, chroma, q // 4), slope(*fine, q // 8)
+    )
+    low, high = slope(luma, chroma, q // 4), slope(fine_luma, fine_chroma, q // 8)
     high = 0 if low * high <= 0 else min(low, high, key=abs)
     return np.array(
         [[high if 2 * max(k, m) >= size else low for m in range(size)] for k in range(size)], np.int64
