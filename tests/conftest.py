@@ -1,5 +1,7 @@
 """Fixtures shared by the tests of the codec."""
 
+import signal
+
 import pytest
 import synthetic
 from skimage import data
@@ -28,6 +30,20 @@ def blas_threads():
     """Tells how many threads BLAS libraries take; two at first, wherever the tests run."""
     with threadpool_limits(2, user_api="blas"):
         yield lambda: {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+@pytest.fixture
+def heeded():
+    """Makes programs that a test starts heed a signal, even where the tests ignore it (nohup, &)."""
+    before = {}
+
+    def heed(number):
+        # What has a handler here has the default there.
+        before[number] = signal.signal(number, lambda *_: None)
+
+    yield heed
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(params=NAMES)

@@ -478,7 +478,8 @@ def test_ctrl_c_leaves_nothing_behind(photo, tmp_path, monkeypatch, when):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals(number, code):
+def test_signals(number, code, heeded):
+    heeded(number)
     command = [sys.executable, "-m", "inrcodec", "info", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin

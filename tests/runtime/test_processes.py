@@ -194,7 +194,9 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="these signals are POSIX's")
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGHUP"])
-def test_workers_end_with_a_killed_parent(tmp_path, number):
+def test_workers_end_with_a_killed_parent(tmp_path, number, heeded):
+    if number != "SIGKILL":
+        heeded(getattr(signal, number))
     process = script(tmp_path, BUSY, stderr=subprocess.DEVNULL)
     workers = [int(process.stdout.readline()) for _ in range(2)]
     try:
