@@ -67,10 +67,10 @@ class TorchKernels(NumpyKernels):
         self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
     ) -> Planes:
         """See `Kernels`."""
-        x = self._tensor(inputs(planes, cells, step, *surroundings(network, box)))
+        x = _tensor(inputs(planes, cells, step, *surroundings(network, box)), self.device)
         last = len(network.weights) - 1
         for number, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-            x = _convolve(x, self._tensor(weight), self._tensor(bias))
+            x = _convolve(x, _tensor(weight, self.device), _tensor(bias, self.device))
             if number < last:
                 x = torch.floor(x * 0.5 ** network.shifts[number]).clamp_(0, HIDDEN_MAX)
         outputs = x[: len(planes) * FOLD**2].cpu().numpy()
@@ -99,9 +99,6 @@ class TorchKernels(NumpyKernels):
         there = self.predictors(predictors)
         return fitting.fit_pass(spectrum, partition, quantiser, there, rate, trials, hide=hide)
 
-    def _tensor(self, array: npt.NDArray[np.floating]) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float64, device=self.device)
-
     def predictors(self, networks: Mapping[int, PredictionNetwork]) -> dict[int, "DeviceNetwork"]:
         """Prediction networks, per cell size, that compute on the device."""
         return {size: DeviceNetwork.of(network, self.device) for size, network in networks.items()}
@@ -125,16 +122,13 @@ class DeviceNetwork(PredictionNetwork):
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         names = [f.name for f in fields(PredictionNetwork) if f.name != "size"]
-        return {name: self._tensor(getattr(self, name)) for name in names} | {
-            "sines": self._tensor(SINE_TABLE)
+        return {name: _tensor(getattr(self, name), self.device) for name in names} | {
+            "sines": _tensor(SINE_TABLE, self.device)
         }
-
-    def _tensor(self, array: npt.NDArray[np.floating]) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float64, device=self.device)
 
     def features(self, centred: DoubleArray, scale: DoubleArray) -> DoubleArray:
         """See `PredictionNetwork`."""
-        samples, scales = self._tensor(centred), self._tensor(scale)
+        samples, scales = _tensor(centred, self.device), _tensor(scale, self.device)
         x = torch.floor((samples * (2 * INPUT_ONE) + scales) / (2 * scales)).clamp_(-INPUT_MAX, INPUT_MAX)
         h = x
         for layer, bits in enumerate(PHASE_BITS, 1):
@@ -146,7 +140,11 @@ class DeviceNetwork(PredictionNetwork):
     def outputs(self, features: DoubleArray, rows: slice = slice(None)) -> DoubleArray:
         """See `PredictionNetwork`."""
         weight, bias = self._tensors["weight3"][rows], self._tensors["bias3"][rows]
-        return (self._tensor(features) @ weight.T + bias).cpu().numpy()
+        return (_tensor(features, self.device) @ weight.T + bias).cpu().numpy()
+
+
+def _tensor(array: npt.NDArray[np.floating], device: str) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float64, device=device)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
