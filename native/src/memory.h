@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef struct {
     unsigned char *memory; /* NULL: count only */
@@ -25,6 +26,16 @@ static inline void *sinr_take(sinr_arena *arena, size_t count, size_t size) {
     }
     arena->used = begin + count * size;
     return arena->memory ? arena->memory + begin : NULL;
+}
+
+/* Gives an arena that has counted its memory, and empties it. Returns what is to be freed, NULL if there is none. */
+static inline void *sinr_allocate(sinr_arena *arena) {
+    if (arena->used > SIZE_MAX / 4) return NULL;
+    unsigned char *memory = malloc(arena->used + SINR_ALIGNMENT);
+    if (!memory) return NULL;
+    arena->memory = memory + (SINR_ALIGNMENT - (uintptr_t)memory % SINR_ALIGNMENT) % SINR_ALIGNMENT;
+    arena->used = 0;
+    return memory;
 }
 
 #endif

@@ -1,0 +1,943 @@
+#include "entropy.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Shifts of negative numbers to the right round down, as they do with every compiler this is made for. */
+
+enum { MARGIN = 3, BINS = 8, ROW_OF_BINS = BINS + 1, TRUE_ = 32, CERTAIN = 48, HIDDEN_MAX = 255, LANES_LOG_MAX = 12 };
+enum { BITS_PER_LANE = 12000, GROUP = 16, ENOUGH = 4, DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
+
+/* Inputs of the networks of last diagonals, before those that tell transform types and modes apart. */
+enum {
+    D_LEFT_MEAN, D_LEFT_MAX, D_LEFT_UNKNOWN, D_ABOVE_MEAN, D_ABOVE_MAX, D_ABOVE_UNKNOWN, D_ABOVE_LEFT, D_ABOVE_RIGHT,
+    D_ABOVE_LEFT_UNKNOWN, D_ABOVE_RIGHT_UNKNOWN, D_LUMA, D_LUMA_EMPTY, D_FIRST_CHROMA, D_FIRST_CHROMA_EMPTY,
+    D_IS_FIRST_CHROMA, D_IS_SECOND_CHROMA, D_STEP, D_LEAST_MEAN, D_ALL_EMPTY, D_TOLD
+};
+
+/* Inputs of the networks of magnitudes, likewise. */
+enum {
+    M_BELOW, M_RIGHT, M_BELOW_RIGHT, M_BELOW_2, M_RIGHT_2, M_KNIGHTS, M_HIGHER_SUM, M_SIDE_BIN, M_SIDE_NEXT_BINS = 11,
+    M_SIDE_BANDWIDTH = 15, M_LEFT_TO_CODE = 19, M_IS_LAST, M_BANDWIDTH, M_LUMA, M_LUMA_AROUND, M_LUMA_BANDWIDTH,
+    M_FIRST_CHROMA, M_IS_SECOND_CHROMA, M_VERTICAL, M_HORIZONTAL, M_SLANT, M_DIAGONAL, M_IS_ROW_0, M_IS_COLUMN_0,
+    M_IS_MEAN, M_STEP, M_BESIDE_BELOW, M_BESIDE_RIGHT, M_BESIDE_FAR, M_FAR, M_TOLD
+};
+enum { TOLD_TRANSFORMS = 6 };
+
+/* Rows of features that go through a network at a time. */
+enum { CHUNK = 96 };
+
+/* ---- model ---------------------------------------------------------------------------------------------------- */
+
+static void tables_layout(sinr_tables *tables, int rows, int symbols, sinr_arena *arena) {
+    uint16_t *memory = sinr_take(arena, (size_t)rows * ((size_t)symbols + 1), sizeof *memory);
+    if (tables) *tables = (sinr_tables){rows, symbols, memory};
+}
+
+static size_t filled_up(int outputs) {
+    return ((size_t)outputs + SINR_OUTPUTS - 1) / SINR_OUTPUTS * SINR_OUTPUTS;
+}
+
+static void context_layout(sinr_context *c, const int hidden[2], int inputs, int symbols, sinr_arena *arena) {
+    int16_t *first = sinr_take(arena, sinr_matrix_size(hidden[0], inputs), sizeof *first);
+    int16_t *second = sinr_take(arena, sinr_matrix_size(hidden[1], hidden[0]), sizeof *second);
+    int32_t *bias1 = sinr_take(arena, filled_up(hidden[0]), sizeof *bias1);
+    int32_t *bias2 = sinr_take(arena, filled_up(hidden[1]), sizeof *bias2);
+    int16_t *weight3 = sinr_take(arena, filled_up(hidden[1]), sizeof *weight3);
+    if (c) {
+        c->first = (sinr_matrix){.inputs = inputs, .outputs = hidden[0], .weights = first};
+        c->second = (sinr_matrix){.inputs = hidden[0], .outputs = hidden[1], .weights = second};
+        c->bias1 = bias1;
+        c->bias2 = bias2;
+        c->weight3 = weight3;
+    }
+    tables_layout(c ? &c->tables : NULL, 2 * SINR_ROWS, symbols, arena);
+}
+
+sinr_entropy *sinr_entropy_layout(
+    int modes, const int last_diagonals[SINR_SIZES][2], const int magnitudes[SINR_SIZES][2], sinr_arena *arena) {
+    sinr_entropy *e = sinr_take(arena, 1, sizeof *e);
+    if (e) e->modes = modes;
+    tables_layout(e ? &e->splits : NULL, 75, SINR_SPLITS, arena);
+    tables_layout(e ? &e->mode : NULL, 9 * (modes + 1) * (modes + 1), modes, arena);
+    tables_layout(e ? &e->transforms : NULL, 27 * modes, SINR_TRANSFORMS, arena);
+    int told = TOLD_TRANSFORMS + modes;
+    for (int i = 0; i < SINR_SIZES; i++) {
+        context_layout(e ? e->last_diagonals + i : NULL, last_diagonals[i], D_TOLD + told, 16 << i, arena);
+        context_layout(e ? e->magnitudes + i : NULL, magnitudes[i], M_TOLD + told, SINR_MAGNITUDES, arena);
+    }
+    return e;
+}
+
+sinr_status sinr_tables_fill(sinr_tables *tables, const uint16_t *frequencies) {
+    uint16_t *cumulative = tables->cumulative;
+    for (int r = 0; r < tables->rows; r++) {
+        uint32_t sum = 0;
+        for (int s = 0; s < tables->symbols; s++) {
+            *cumulative++ = (uint16_t)sum;
+            if (!*frequencies) return SINR_CODEBOOK;
+            sum += *frequencies++;
+            if (sum > 1 << SINR_PRECISION) return SINR_CODEBOOK;
+        }
+        *cumulative++ = (uint16_t)sum;
+        if (sum != 1 << SINR_PRECISION) return SINR_CODEBOOK;
+    }
+    return SINR_OK;
+}
+
+static bool narrow(const int32_t *weights, size_t count, int16_t *narrowed) {
+    for (size_t i = 0; i < count; i++) {
+        if (weights[i] < -32767 || weights[i] > 32767) return false;
+        narrowed[i] = (int16_t)weights[i];
+    }
+    return true;
+}
+
+static sinr_status matrix_fill(sinr_matrix *m, const int32_t *weights) {
+    size_t count = (size_t)m->inputs * (size_t)m->outputs;
+    int16_t *narrowed = malloc(count * sizeof *narrowed);
+    if (!narrowed) return SINR_NO_MEMORY;
+    sinr_status status = narrow(weights, count, narrowed) ? SINR_OK : SINR_CODEBOOK;
+    /* The memory is this module's own: weights are const for those who only multiply. */
+    if (!status) sinr_matrix_init(m, m->outputs, m->inputs, narrowed, (int16_t *)(uintptr_t)m->weights);
+    free(narrowed);
+    return status;
+}
+
+sinr_status sinr_context_fill(
+    sinr_context *c, const int32_t *weight1, const int32_t *bias1, const int32_t *weight2, const int32_t *bias2,
+    const int32_t *weight3, const int32_t *bias3) {
+    sinr_status status = matrix_fill(&c->first, weight1);
+    if (!status) status = matrix_fill(&c->second, weight2);
+    if (status) return status;
+    memset(c->bias1, 0, filled_up(c->first.outputs) * sizeof *c->bias1);
+    memset(c->bias2, 0, filled_up(c->second.outputs) * sizeof *c->bias2);
+    memset(c->weight3, 0, filled_up(c->second.outputs) * sizeof *c->weight3);
+    memcpy(c->bias1, bias1, (size_t)c->first.outputs * sizeof *bias1);
+    memcpy(c->bias2, bias2, (size_t)c->second.outputs * sizeof *bias2);
+    c->bias3 = *bias3;
+    return narrow(weight3, (size_t)c->second.outputs, c->weight3) ? SINR_OK : SINR_CODEBOOK;
+}
+
+/* ---- rANS ----------------------------------------------------------------------------------------------------- */
+
+#define LOW 0x10000u
+
+typedef struct {
+    const uint8_t *words, *end; /* 16 bits each, little endian */
+    uint32_t *states;
+    uint32_t last_lane;         /* lanes - 1; lanes are a power of two */
+} rans_decoder;
+
+static uint32_t little(const uint8_t *bytes, int count) {
+    uint32_t value = 0;
+    for (int i = 0; i < count; i++) value |= (uint32_t)bytes[i] << (8 * i);
+    return value;
+}
+
+static sinr_status decoder_start(rans_decoder *d, const uint8_t *data, size_t size, int lanes_log) {
+    uint32_t lanes = 1u << lanes_log;
+    if (size < 4 * (size_t)lanes || size % 2) return SINR_TRUNCATED;
+    d->last_lane = lanes - 1;
+    for (uint32_t i = 0; i < lanes; i++) {
+        d->states[i] = little(data + 4 * i, 4);
+        if (d->states[i] < LOW) return SINR_CORRUPT;
+    }
+    d->words = data + 4 * (size_t)lanes;
+    d->end = data + size;
+    return SINR_OK;
+}
+
+/* The symbol `index` of a batch; false if the stream ends too early. */
+static inline bool decode(
+    rans_decoder *d, const uint16_t *cumulative, int symbols, size_t index, int *symbol) {
+    uint32_t *state = d->states + (index & d->last_lane), x = *state;
+    uint32_t slot = x & ((1u << SINR_PRECISION) - 1);
+    int found = 0;
+    for (int s = 1; s < symbols; s++) found += cumulative[s] <= slot;
+    uint32_t start = cumulative[found], frequency = cumulative[found + 1] - start;
+    x = frequency * (x >> SINR_PRECISION) + slot - start;
+    if (x < LOW) {
+        if (d->words == d->end) return false;
+        x = x << 16 | little(d->words, 2);
+        d->words += 2;
+    }
+    *state = x;
+    *symbol = found;
+    return true;
+}
+
+static sinr_status decoder_finish(const rans_decoder *d) {
+    for (uint32_t i = 0; i <= d->last_lane; i++)
+        if (d->states[i] != LOW) return SINR_CORRUPT;
+    return d->words == d->end ? SINR_OK : SINR_CORRUPT;
+}
+
+typedef struct {
+    uint16_t start, frequency; /* bit 15 of `start`: first of its batch */
+} rans_item;
+#define FIRST_OF_BATCH 0x8000u
+
+/* Writes the stream to the end of `end` backwards, and says where it begins. */
+static uint8_t *encode_all(const rans_item *items, size_t count, int lanes_log, uint32_t *states, uint8_t *end) {
+    uint32_t lanes = 1u << lanes_log;
+    for (uint32_t i = 0; i < lanes; i++) states[i] = LOW;
+    uint8_t *at = end;
+    for (size_t batch_end = count; batch_end;) {
+        size_t begin = batch_end - 1;
+        while (!(items[begin].start & FIRST_OF_BATCH)) begin--;
+        for (size_t i = batch_end; i-- > begin;) {
+            uint32_t *state = states + ((i - begin) & (lanes - 1)), x = *state;
+            uint32_t frequency = items[i].frequency, start = items[i].start & (FIRST_OF_BATCH - 1);
+            if (x >= (uint64_t)frequency << (32 - SINR_PRECISION)) {
+                *--at = (uint8_t)(x >> 8);
+                *--at = (uint8_t)x;
+                x >>= 16;
+            }
+            *state = (x / frequency << SINR_PRECISION) + x % frequency + start;
+        }
+        batch_end = begin;
+    }
+    for (uint32_t i = lanes; i-- > 0;)
+        for (int b = 3; b >= 0; b--) *--at = (uint8_t)(states[i] >> (8 * b));
+    return at;
+}
+
+/* ---- walks ---------------------------------------------------------------------------------------------------- */
+
+typedef enum { READ, WRITE, ROWS } walk_kind;
+
+typedef struct {
+    walk_kind kind;
+    const sinr_entropy *model;
+    sinr_partition partition;
+    sinr_integers integers;
+    int channels, step, step_class, log_step;
+    uint8_t logs[LOGS];           /* round(8 log2(1 + m)) of m in sixteenths */
+    rans_decoder decoder;
+    rans_item *items;             /* what is to be encoded */
+    size_t count;
+    int16_t *rows;                /* of magnitudes */
+    uint8_t *last;                /* (cells, channels) last significant diagonals */
+    uint8_t *mode_map;            /* (units + 1) the last of which is outside, here and below */
+    int8_t *known;                /* (channels, units + 1) bandwidths so far; -1 unknown */
+    int8_t *bandwidth;            /* (units + 1) of the channel in work */
+    int16_t *spectrum;            /* (units + 1, ROW_OF_BINS squared) mean magnitudes in sixteenths */
+    uint8_t *values[SINR_SIZES];  /* (channels, cells, side squared) magnitudes and a margin of zeros */
+    int32_t *cells[SINR_SIZES];   /* cells of a size */
+    int32_t *active;              /* cells of a batch, by place */
+    uint8_t *batch;               /* its symbols */
+    int16_t *features;            /* (CHUNK, inputs) and what becomes of them */
+    int32_t *sums;
+    int16_t *hidden;
+    uint8_t *chosen;
+} walk;
+
+static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Memory for a tile: `walk` is cleared but for what is set here. */
+static void walk_layout(walk *w, const sinr_entropy *model, int block_rows, int block_cols, int channels, sinr_arena *arena) {
+    sinr_partition_layout(&w->partition, block_rows, block_cols, arena);
+    size_t blocks = (size_t)block_rows * (size_t)block_cols, units = 16 * blocks, planes = (size_t)channels;
+    w->last = sinr_take(arena, units * planes, 1);
+    w->mode_map = sinr_take(arena, units + 1, 1);
+    w->known = sinr_take(arena, (units + 1) * planes, 1);
+    w->bandwidth = sinr_take(arena, units + 1, 1);
+    w->spectrum = sinr_take(arena, (units + 1) * ROW_OF_BINS * ROW_OF_BINS, sizeof *w->spectrum);
+    for (int i = 0; i < SINR_SIZES; i++) {
+        size_t cells = units >> (2 * i), side = (8u << i) + 2 * MARGIN;
+        w->values[i] = sinr_take(arena, planes * cells * side * side, 1);
+        w->cells[i] = sinr_take(arena, cells, sizeof *w->cells[i]);
+    }
+    w->active = sinr_take(arena, units, sizeof *w->active);
+    /* A diagonal has at most `size` harmonics. */
+    w->batch = sinr_take(arena, units * 8, 1);
+    size_t inputs = 0, first = 0, second = 0;
+    for (int i = 0; i < SINR_SIZES; i++)
+        for (int which = 0; which < 2; which++) {
+            const sinr_context *c = which ? &model->magnitudes[i] : &model->last_diagonals[i];
+            inputs = at_least(inputs, sinr_input_stride(&c->first));
+            first = at_least(first, sinr_output_stride(&c->first));
+            second = at_least(second, sinr_output_stride(&c->second));
+        }
+    w->features = sinr_take(arena, CHUNK * inputs, sizeof *w->features);
+    w->sums = sinr_take(arena, CHUNK * at_least(first, second), sizeof *w->sums);
+    w->hidden = sinr_take(arena, CHUNK * at_least(first, second), sizeof *w->hidden);
+    w->chosen = sinr_take(arena, CHUNK, 1);
+}
+
+static void walk_start(walk *w, walk_kind kind, const sinr_entropy *model, const sinr_integers *integers, int channels, int step) {
+    w->kind = kind;
+    w->model = model;
+    w->integers = *integers;
+    w->channels = channels;
+    w->step = step;
+    w->step_class = (step >= 24 * 16) + (step >= 60 * 16);
+    w->log_step = (int)lrint(4 * log2(1.0 + step));
+    for (int i = 0; i < LOGS; i++) w->logs[i] = (uint8_t)lrint(8 * log2(1 + i / 16.0));
+    w->count = 0;
+}
+
+static inline int log_of(const walk *w, int sixteenths) {
+    return w->logs[sixteenths < LOGS ? sixteenths : LOGS - 1];
+}
+
+/* Codes symbol `index` of a batch. */
+static inline bool code(walk *w, const sinr_tables *tables, int row, size_t index, int *symbol) {
+    const uint16_t *cumulative = tables->cumulative + (size_t)row * ((size_t)tables->symbols + 1);
+    if (w->kind == READ) return decode(&w->decoder, cumulative, tables->symbols, index, symbol);
+    if (w->kind == WRITE) {
+        uint16_t start = cumulative[*symbol];
+        uint16_t frequency = (uint16_t)(cumulative[*symbol + 1] - start);
+        w->items[w->count++] = (rans_item){(uint16_t)(start | (index ? 0 : FIRST_OF_BATCH)), frequency};
+    }
+    return true;
+}
+
+static bool walk_splits(walk *w) {
+    /* Border blocks read as class 4; classes 0 to 3 say how finely a block is cut. */
+    static const uint8_t fineness[SINR_SPLITS] = {0, 1, 2, 2, 2, 2, 2, 2, 3, 2, 2, 2, 3, 2, 3, 3, 3};
+    int rows = w->partition.block_rows, cols = w->partition.block_cols;
+    uint8_t *splits = w->integers.splits;
+    for (int diagonal = 0; diagonal < rows + cols - 1; diagonal++) {
+        int first = diagonal - cols + 1 > 0 ? diagonal - cols + 1 : 0;
+        for (int y = first; y < rows && y <= diagonal; y++) {
+            int x = diagonal - y;
+            int above = y ? fineness[splits[(y - 1) * cols + x]] : 4;
+            int left = x ? fineness[splits[y * cols + x - 1]] : 4;
+            int symbol = splits[y * cols + x];
+            if (!code(w, &w->model->splits, (w->step_class * 5 + above) * 5 + left, (size_t)(y - first), &symbol))
+                return false;
+            splits[y * cols + x] = (uint8_t)symbol;
+        }
+    }
+    return true;
+}
+
+/* Activations (count, stride of the next input) of sums and biases. */
+static void activate(const int32_t *sums, const int32_t *bias, size_t outputs, int count, int shift, int16_t *hidden) {
+    for (int n = 0; n < count; n++)
+        for (size_t o = 0; o < outputs; o++) {
+            int32_t value = (sums[(size_t)n * outputs + o] + bias[o]) >> shift;
+            hidden[(size_t)n * outputs + o] = (int16_t)(value < 0 ? 0 : value > HIDDEN_MAX ? HIDDEN_MAX : value);
+        }
+}
+
+/* Table rows of `count` rows of w->features, to w->chosen. */
+static void choose_rows(walk *w, const sinr_context *c, int count, int table_class) {
+    size_t first = sinr_output_stride(&c->first), second = sinr_output_stride(&c->second);
+    sinr_multiply(&c->first, w->features, sinr_input_stride(&c->first), w->sums, first, count);
+    activate(w->sums, c->bias1, first, count, 6, w->hidden);
+    sinr_multiply(&c->second, w->hidden, first, w->sums, second, count);
+    activate(w->sums, c->bias2, second, count, 7, w->hidden);
+    for (int n = 0; n < count; n++) {
+        const int16_t *row = w->hidden + (size_t)n * second;
+        int32_t sum = c->bias3;
+        for (size_t o = 0; o < second; o++) sum += row[o] * c->weight3[o];
+        sum >>= 10;
+        sum = sum < 0 ? 0 : sum > SINR_ROWS - 1 ? SINR_ROWS - 1 : sum;
+        w->chosen[n] = (uint8_t)(sum + table_class * SINR_ROWS);
+    }
+}
+
+/* Features that tell transform types and modes apart, and what fills up the row. */
+static void tell(const walk *w, int cell, int transform, int16_t *told, const int16_t *end) {
+    memset(told, 0, (size_t)(end - told) * sizeof *told);
+    told[transform / 3] = told[3 + transform % 3] = TRUE_;
+    told[TOLD_TRANSFORMS + w->integers.modes[cell]] = TRUE_;
+}
+
+/* Index of a unit; that of "outside" if it is not there. */
+static inline int unit_at(const sinr_partition *p, int row, int col) {
+    bool inside = row >= 0 && row < p->rows && col >= 0 && col < p->cols;
+    return inside ? row * p->cols + col : p->rows * p->cols;
+}
+
+static void set_own(const sinr_partition *p, const sinr_cell *cell, void *map, int value) {
+    int k = 1 << cell->index;
+    for (int y = 0; y < k; y++) memset((uint8_t *)map + (cell->row + y) * p->cols + cell->col, value, (size_t)k);
+}
+
+static void diagonal_features(const walk *w, int c, int channel, int16_t *f, size_t stride) {
+    const sinr_partition *p = &w->partition;
+    const sinr_cell *cell = p->cell + c;
+    const int8_t *known = w->known + (size_t)channel * (size_t)(p->rows * p->cols + 1);
+    int k = 1 << cell->index, row = cell->row, col = cell->col;
+    memset(f, 0, D_TOLD * sizeof *f);
+    for (int side = 0; side < 2; side++) {
+        int sum = 0, most = -1, first = 0;
+        for (int i = 0; i < k; i++) {
+            int value = known[side ? unit_at(p, row - 1, col + i) : unit_at(p, row + i, col - 1)];
+            if (!i) first = value;
+            if (value > most) most = value;
+            sum += value > 0 ? value : 0;
+        }
+        int16_t *of_side = f + (side ? D_ABOVE_MEAN : D_LEFT_MEAN);
+        of_side[0] = (int16_t)(sum >> cell->index);
+        of_side[1] = (int16_t)most;
+        of_side[2] = first < 0 ? TRUE_ : 0;
+    }
+    for (int side = 0; side < 2; side++) {
+        int value = known[unit_at(p, row - 1, side ? col + k : col - 1)];
+        f[D_ABOVE_LEFT + side] = (int16_t)(value > 0 ? value : 0);
+        f[D_ABOVE_LEFT_UNKNOWN + side] = value < 0 ? TRUE_ : 0;
+    }
+    for (int earlier = 0; earlier < channel; earlier++) {
+        int bandwidth = w->last[c * w->channels + earlier] << (2 - cell->index);
+        f[D_LUMA + 2 * earlier] = (int16_t)bandwidth;
+        f[D_LUMA_EMPTY + 2 * earlier] = bandwidth ? 0 : TRUE_;
+    }
+    if (channel) f[channel == 1 ? D_IS_FIRST_CHROMA : D_IS_SECOND_CHROMA] = TRUE_;
+    f[D_STEP] = (int16_t)w->log_step;
+    f[D_LEAST_MEAN] = f[D_LEFT_MEAN] < f[D_ABOVE_MEAN] ? f[D_LEFT_MEAN] : f[D_ABOVE_MEAN];
+    f[D_ALL_EMPTY] = !f[D_LEFT_MAX] && !f[D_ABOVE_MAX] ? TRUE_ : 0;
+    tell(w, c, channel ? w->integers.transforms[c] : 0, f + D_TOLD, f + stride);
+}
+
+static bool code_last_diagonals(walk *w, int index, const int32_t *cells, int count, int channel) {
+    const sinr_context *network = &w->model->last_diagonals[index];
+    size_t stride = sinr_input_stride(&network->first);
+    for (int begin = 0; begin < count; begin += CHUNK) {
+        int n = count - begin < CHUNK ? count - begin : CHUNK;
+        for (int i = 0; i < n; i++) diagonal_features(w, cells[begin + i], channel, w->features + (size_t)i * stride, stride);
+        choose_rows(w, network, n, channel > 0);
+        for (int i = 0; i < n; i++) {
+            uint8_t *last = w->last + cells[begin + i] * w->channels + channel;
+            int symbol = *last;
+            if (!code(w, &network->tables, w->chosen[i], (size_t)(begin + i), &symbol)) return false;
+            *last = (uint8_t)symbol;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        const sinr_cell *cell = w->partition.cell + cells[i];
+        size_t units = (size_t)(w->partition.rows * w->partition.cols) + 1;
+        set_own(&w->partition, cell, w->known + (size_t)channel * units,
+                w->last[cells[i] * w->channels + channel] << (2 - index));
+    }
+    return true;
+}
+
+static bool walk_cells(walk *w) {
+    const sinr_partition *p = &w->partition;
+    int modes = w->model->modes, units = p->rows * p->cols;
+    uint8_t *mode = w->integers.modes, *transform = w->integers.transforms;
+    memset(w->mode_map, modes, (size_t)units + 1);
+    memset(w->known, 0xff, ((size_t)units + 1) * (size_t)w->channels);
+    if (w->kind == READ) memset(transform, 0, (size_t)p->cells);
+    for (int g = 0; g < p->groups; g++) {
+        const int32_t *cells = p->order + p->group[g];
+        int count = p->group[g + 1] - p->group[g], index = p->cell[*cells].index;
+        int class = w->step_class * SINR_SIZES + index;
+        for (int i = 0; i < count; i++) {
+            const sinr_cell *cell = p->cell + cells[i];
+            int above = w->mode_map[unit_at(p, cell->row - 1, cell->col)];
+            int left = w->mode_map[unit_at(p, cell->row, cell->col - 1)];
+            int symbol = mode[cells[i]];
+            if (!code(w, &w->model->mode, (class * (modes + 1) + above) * (modes + 1) + left, (size_t)i, &symbol))
+                return false;
+            mode[cells[i]] = (uint8_t)symbol;
+        }
+        for (int i = 0; i < count; i++) set_own(p, p->cell + cells[i], w->mode_map, mode[cells[i]]);
+        for (int channel = 0; channel < w->channels; channel++) {
+            if (!code_last_diagonals(w, index, cells, count, channel)) return false;
+            size_t drawn = 0;
+            for (int i = 0; i < count && !channel; i++) {
+                int last = w->last[cells[i] * w->channels], symbol = transform[cells[i]];
+                if (!last) continue;
+                int bandwidth = last << (2 - index);
+                int row = (class * modes + mode[cells[i]]) * 3 + (bandwidth >= 4) + (bandwidth >= 12);
+                if (!code(w, &w->model->transforms, row, drawn++, &symbol)) return false;
+                transform[cells[i]] = (uint8_t)symbol;
+            }
+        }
+    }
+    return true;
+}
+
+static inline uint8_t *values_of(const walk *w, int index, int channel, int place) {
+    size_t side = (8u << index) + 2 * MARGIN;
+    return w->values[index] + ((size_t)channel * (size_t)w->partition.of_size[index] + (size_t)place) * side * side;
+}
+
+/* Features of the harmonics of anti-diagonal d of one cell, from k on: `count` rows. */
+static void magnitude_features(
+    const walk *w, int c, int channel, int d, int k, int count, int16_t *f, size_t stride) {
+    const sinr_partition *p = &w->partition;
+    const sinr_cell *cell = p->cell + c;
+    int index = cell->index, units = 1 << index, side = (8 << index) + 2 * MARGIN, scale = 2 - index;
+    const int16_t *near[4][4];
+    int16_t common[M_TOLD + 64];
+    memset(common, 0, M_TOLD * sizeof *common);
+    for (int s = 0; s < 4; s++) {
+        int sum = 0;
+        for (int i = 0; i < units; i++) {
+            int row = s == 1 ? cell->row - 1 : s == 3 ? cell->row + units : cell->row + i;
+            int col = s == 0 ? cell->col - 1 : s == 2 ? cell->col + units : cell->col + i;
+            int unit = unit_at(p, row, col);
+            near[s][i] = w->spectrum + (size_t)unit * ROW_OF_BINS * ROW_OF_BINS;
+            sum += w->bandwidth[unit];
+        }
+        int wider = (sum >> index) - (d << scale);
+        common[M_SIDE_BANDWIDTH + s] = (int16_t)(wider < -32 ? -32 : wider > 32 ? 32 : wider);
+    }
+    int last = w->last[c * w->channels + channel], left = last - d;
+    common[M_LEFT_TO_CODE] = (int16_t)(2 * (left < 16 ? left : 16));
+    common[M_IS_LAST] = left == 1 ? CERTAIN : 0;
+    common[M_BANDWIDTH] = (int16_t)(last << scale);
+    if (channel) common[M_LUMA_BANDWIDTH] = (int16_t)(w->last[c * w->channels] << scale);
+    if (channel == 2) common[M_IS_SECOND_CHROMA] = CERTAIN;
+    common[M_DIAGONAL] = (int16_t)log_of(w, 16 * d);
+    common[M_IS_MEAN] = d ? 0 : CERTAIN;
+    common[M_STEP] = (int16_t)w->log_step;
+    const uint8_t *own = values_of(w, index, channel, cell->place);
+    const uint8_t *luma = values_of(w, index, 0, cell->place);
+    const uint8_t *first_chroma = channel == 2 ? values_of(w, index, 1, cell->place) : NULL;
+    int16_t *row = f;
+    for (int n = 0, last_bin = -1; n < count; n++, row += stride, k++) {
+        int m = d - k;
+        memcpy(row, common, M_TOLD * sizeof *row);
+        /* Signed offsets: what lies two above or left of a harmonic may be in the margin. */
+        ptrdiff_t at = (ptrdiff_t)(k + MARGIN) * side + m + MARGIN;
+        const uint8_t *v = own + at;
+        int below = v[side], right = v[1], both = v[side + 1], below_2 = v[2 * side], right_2 = v[2];
+        row[M_BELOW] = (int16_t)log_of(w, 16 * below);
+        row[M_RIGHT] = (int16_t)log_of(w, 16 * right);
+        row[M_BELOW_RIGHT] = (int16_t)log_of(w, 16 * both);
+        row[M_BELOW_2] = (int16_t)log_of(w, 16 * below_2);
+        row[M_RIGHT_2] = (int16_t)log_of(w, 16 * right_2);
+        row[M_KNIGHTS] = (int16_t)log_of(w, 16 * (v[2 * side + 1] + v[side + 2]));
+        row[M_HIGHER_SUM] = (int16_t)log_of(w, 16 * (below + right + both + below_2 + right_2));
+        row[M_BESIDE_BELOW] = (int16_t)log_of(w, 16 * v[2 * side - 1]);
+        row[M_BESIDE_RIGHT] = (int16_t)log_of(w, 16 * v[-side + 2]);
+        row[M_BESIDE_FAR] = (int16_t)log_of(w, 16 * (v[3 * side - 1] + v[-side + 3]));
+        int far = v[3 * side] + v[3] + v[2 * side + 2] + v[3 * side - 2] + v[-2 * side + 3];
+        row[M_FAR] = (int16_t)log_of(w, 16 * far);
+        int bin = (k >> index) * ROW_OF_BINS + (m >> index);
+        if (bin == last_bin)
+            memcpy(row + M_SIDE_BIN, row - stride + M_SIDE_BIN, 8 * sizeof *row);
+        else
+            for (int s = 0; s < 4; s++) {
+                int here = 0, next = 0;
+                for (int i = 0; i < units; i++) {
+                    here += near[s][i][bin];
+                    next += near[s][i][bin + ROW_OF_BINS] + near[s][i][bin + 1];
+                }
+                row[M_SIDE_BIN + s] = (int16_t)log_of(w, here >> index);
+                row[M_SIDE_NEXT_BINS + s] = (int16_t)log_of(w, next >> (index + 1));
+            }
+        last_bin = bin;
+        if (channel) {
+            const uint8_t *l = luma + at;
+            row[M_LUMA] = (int16_t)log_of(w, 16 * *l);
+            row[M_LUMA_AROUND] = (int16_t)log_of(w, 4 * (l[side] + l[1] + l[-side] + l[-1]));
+        }
+        if (first_chroma) row[M_FIRST_CHROMA] = (int16_t)log_of(w, 16 * first_chroma[at]);
+        row[M_VERTICAL] = (int16_t)(k << scale);
+        row[M_HORIZONTAL] = (int16_t)(m << scale);
+        row[M_SLANT] = (int16_t)(abs(k - m) << scale);
+        row[M_IS_ROW_0] = k ? 0 : CERTAIN;
+        row[M_IS_COLUMN_0] = m ? 0 : CERTAIN;
+        tell(w, c, w->integers.transforms[c], row + M_TOLD, row + stride);
+    }
+}
+
+/* Codes what w->features describe: rows begin ... begin + n of a batch. */
+static bool code_magnitudes(walk *w, const sinr_context *network, int channel, size_t begin, int n) {
+    choose_rows(w, network, n, channel > 0);
+    for (int i = 0; i < n; i++) {
+        int symbol = w->batch[begin + (size_t)i];
+        if (!code(w, &network->tables, w->chosen[i], begin + (size_t)i, &symbol)) return false;
+        w->batch[begin + (size_t)i] = (uint8_t)symbol;
+    }
+    return true;
+}
+
+/* One batch: anti-diagonal d of all cells of a size that have something there or beyond. */
+static bool walk_diagonal(walk *w, int index, int channel, int d) {
+    const sinr_partition *p = &w->partition;
+    const sinr_context *network = &w->model->magnitudes[index];
+    size_t stride = sinr_input_stride(&network->first);
+    int size = 8 << index, side = size + 2 * MARGIN;
+    int first = d - size + 1 > 0 ? d - size + 1 : 0, harmonics = (d < size ? d + 1 : 2 * size - 1 - d);
+    int active = 0;
+    for (int place = 0; place < p->of_size[index]; place++)
+        if (w->last[w->cells[index][place] * w->channels + channel] > d) w->active[active++] = place;
+    /* Of residuals, where this channel of the first cell begins. */
+    size_t base = sinr_residuals_begin(p, index, w->channels) + (size_t)channel * (size_t)(size * size);
+    size_t pitch = (size_t)w->channels * (size_t)(size * size);
+    if (w->kind != READ)
+        for (int a = 0; a < active; a++) {
+            const int32_t *residuals = w->integers.residuals + base + (size_t)w->active[a] * pitch;
+            for (int n = 0; n < harmonics; n++) {
+                int magnitude = abs(residuals[(first + n) * size + d - first - n]);
+                w->batch[a * harmonics + n] = (uint8_t)(magnitude < SINR_ESCAPE ? magnitude : SINR_ESCAPE);
+            }
+        }
+    size_t coded = 0;
+    int waiting = 0;
+    for (int a = 0; a < active; a++)
+        for (int n = 0; n < harmonics;) {
+            int room = CHUNK - waiting, take = harmonics - n < room ? harmonics - n : room;
+            magnitude_features(w, w->cells[index][w->active[a]], channel, d, first + n, take,
+                               w->features + (size_t)waiting * stride, stride);
+            waiting += take;
+            n += take;
+            if (waiting < CHUNK && (a + 1 < active || n < harmonics)) continue;
+            if (!code_magnitudes(w, network, channel, coded, waiting)) return false;
+            if (w->kind == ROWS)
+                for (int i = 0; i < waiting; i++) {
+                    int of = (int)(coded + (size_t)i) / harmonics, k = first + (int)(coded + (size_t)i) % harmonics;
+                    w->rows[base + (size_t)w->active[of] * pitch + (size_t)(k * size + d - k)] = w->chosen[i];
+                }
+            coded += (size_t)waiting;
+            waiting = 0;
+        }
+    /* A bin gathers so many magnitudes of the cell that it ends at their mean in sixteenths. */
+    int share = 16 >> (2 * index);
+    for (int a = 0; a < active; a++) {
+        const sinr_cell *cell = p->cell + w->cells[index][w->active[a]];
+        const uint8_t *symbols = w->batch + a * harmonics;
+        uint8_t *values = values_of(w, index, channel, w->active[a]);
+        int32_t *residuals = w->integers.residuals + base + (size_t)w->active[a] * pitch;
+        for (int n = 0; n < harmonics; n++) {
+            if (!symbols[n]) continue;
+            int k = first + n, m = d - k, bin = (k >> index) * ROW_OF_BINS + (m >> index);
+            values[(k + MARGIN) * side + m + MARGIN] = symbols[n];
+            if (w->kind == READ) residuals[k * size + m] = symbols[n];
+            for (int y = 0; y < 1 << index; y++)
+                for (int x = 0; x < 1 << index; x++) {
+                    size_t unit = (size_t)((cell->row + y) * p->cols + cell->col + x);
+                    w->spectrum[unit * ROW_OF_BINS * ROW_OF_BINS + (size_t)bin] += (int16_t)(symbols[n] * share);
+                }
+        }
+    }
+    return true;
+}
+
+static bool walk_magnitudes(walk *w) {
+    const sinr_partition *p = &w->partition;
+    size_t units = (size_t)(p->rows * p->cols);
+    for (int c = 0; c < p->cells; c++) w->cells[p->cell[c].index][p->cell[c].place] = c;
+    for (int i = 0; i < SINR_SIZES; i++) {
+        size_t side = (8u << i) + 2 * MARGIN;
+        memset(w->values[i], 0, (size_t)w->channels * (size_t)p->of_size[i] * side * side);
+    }
+    for (int channel = 0; channel < w->channels; channel++) {
+        memset(w->spectrum, 0, (units + 1) * ROW_OF_BINS * ROW_OF_BINS * sizeof *w->spectrum);
+        memset(w->bandwidth, 0, units + 1);
+        for (int c = 0; c < p->cells; c++)
+            set_own(p, p->cell + c, w->bandwidth, w->last[c * w->channels + channel] << (2 - p->cell[c].index));
+        for (int clock = DIAGONALS - 2; clock >= 0; clock--)
+            for (int index = 0; index < SINR_SIZES; index++) {
+                int scale = 2 - index, d = clock >> scale;
+                if (d << scale == clock && !walk_diagonal(w, index, channel, d)) return false;
+            }
+    }
+    return true;
+}
+
+/* ---- signs and escapes ---------------------------------------------------------------------------------------- */
+
+/* Flat harmonics of a size by anti-diagonal, then k. */
+static void scan(int size, int16_t *order) {
+    for (int d = 0; d < 2 * size - 1; d++)
+        for (int k = d - size + 1 > 0 ? d - size + 1 : 0; k < size && k <= d; k++) *order++ = (int16_t)(k * size + d - k);
+}
+
+/* Calls for every cell and channel, in the order of residuals. */
+typedef struct {
+    int32_t *values;    /* (size * size) */
+    const int16_t *order;
+    int harmonics;
+} square;
+
+typedef struct {
+    int16_t order[SINR_SIZES][SINR_BLOCK * SINR_BLOCK];
+} scans;
+
+static void scans_fill(scans *s) {
+    for (int i = 0; i < SINR_SIZES; i++) scan(8 << i, s->order[i]);
+}
+
+/* The next square after `at`; false after the last. */
+static bool next_square(const walk *w, const scans *s, size_t at, square *found) {
+    size_t begin = 0;
+    for (int i = 0; i < SINR_SIZES; i++) {
+        size_t harmonics = (size_t)64 << (2 * i);
+        begin += (size_t)w->partition.of_size[i] * (size_t)w->channels * harmonics;
+        if (at < begin) {
+            *found = (square){w->integers.residuals + at, s->order[i], (int)harmonics};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where in a square the sign is hidden: bytes of 1 at flat harmonics; how many there are. */
+static int hidden_places(const square *q, uint8_t *hidden) {
+    int found = 0;
+    for (int g = 0; g < q->harmonics; g += GROUP) {
+        int64_t sum = 0;
+        int first = -1;
+        for (int i = g; i < g + GROUP; i++) {
+            int32_t value = q->values[q->order[i]];
+            if (value && first < 0) first = q->order[i];
+            sum += value < 0 ? -(int64_t)value : value;
+        }
+        if (sum >= ENOUGH) {
+            hidden[first] = 1;
+            found++;
+        }
+    }
+    return found;
+}
+
+static bool empty(const square *q) {
+    int32_t any = 0;
+    for (int i = 0; i < q->harmonics; i++) any |= q->values[i];
+    return !any;
+}
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t at, count; /* bits */
+} bit_reader;
+
+static inline int read_bit(bit_reader *r) {
+    int bit = r->bytes[r->at >> 3] >> (7 - (r->at & 7)) & 1;
+    r->at++;
+    return bit;
+}
+
+static sinr_status read_plain(walk *w, const scans *s, const uint8_t *data, size_t size) {
+    bit_reader bits = {data, 0, 8 * size};
+    uint8_t hidden[SINR_BLOCK * SINR_BLOCK];
+    square q;
+    for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
+        if (empty(&q)) continue;
+        memset(hidden, 0, (size_t)q.harmonics);
+        hidden_places(&q, hidden);
+        for (int i = 0; i < q.harmonics; i++) {
+            if (!q.values[i] || hidden[i]) continue;
+            if (bits.at == bits.count) return SINR_TRUNCATED;
+            if (read_bit(&bits)) q.values[i] = -q.values[i];
+        }
+    }
+    int32_t largest = 0;
+    for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
+        if (empty(&q)) continue;
+        for (int i = 0; i < q.harmonics; i++) {
+            int32_t magnitude = abs(q.values[i]);
+            if (magnitude == SINR_ESCAPE) {
+                int zeros = 0, one = 0;
+                while (bits.at < bits.count && !(one = read_bit(&bits))) zeros++;
+                if (!one || zeros > 20 || bits.count - bits.at < (size_t)zeros) return SINR_CORRUPT;
+                int32_t excess = 1;
+                for (int b = 0; b < zeros; b++) excess = excess << 1 | read_bit(&bits);
+                magnitude += excess - 1;
+                q.values[i] = q.values[i] < 0 ? -magnitude : magnitude;
+            }
+            if (magnitude > largest) largest = magnitude;
+        }
+        for (int g = 0; g < q.harmonics; g += GROUP) {
+            int64_t sum = 0;
+            int first = -1;
+            for (int i = g; i < g + GROUP; i++) {
+                int32_t value = q.values[q.order[i]];
+                if (value && first < 0) first = q.order[i];
+                sum += abs(value);
+            }
+            if (sum >= ENOUGH && sum % 2) q.values[first] = -abs(q.values[first]);
+        }
+    }
+    if (bits.count - bits.at > 7) return SINR_LEFT_OVER;
+    while (bits.at < bits.count)
+        if (read_bit(&bits)) return SINR_LEFT_OVER;
+    return (int64_t)largest * w->step > SINR_WEIGHT_MAX ? SINR_OUT_OF_RANGE : SINR_OK;
+}
+
+typedef struct {
+    uint8_t *bytes;
+    size_t at; /* bits */
+} bit_writer;
+
+static void write_bit(bit_writer *out, int bit) {
+    if (!(out->at & 7)) out->bytes[out->at >> 3] = 0;
+    out->bytes[out->at >> 3] |= (uint8_t)(bit << (7 - (out->at & 7)));
+    out->at++;
+}
+
+static sinr_status write_plain(walk *w, const scans *s, uint8_t *bytes, size_t *size) {
+    bit_writer out = {bytes, 0};
+    uint8_t hidden[SINR_BLOCK * SINR_BLOCK];
+    square q;
+    for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
+        if (empty(&q)) continue;
+        memset(hidden, 0, (size_t)q.harmonics);
+        hidden_places(&q, hidden);
+        for (int g = 0; g < q.harmonics; g += GROUP) {
+            int64_t sum = 0;
+            for (int i = g; i < g + GROUP; i++) sum += abs(q.values[q.order[i]]);
+            if (sum < ENOUGH) continue;
+            for (int i = g; i < g + GROUP; i++)
+                if (hidden[q.order[i]] && (q.values[q.order[i]] < 0) != (sum % 2 == 1)) return SINR_ARGUMENT;
+        }
+        for (int i = 0; i < q.harmonics; i++)
+            if (q.values[i] && !hidden[i]) write_bit(&out, q.values[i] < 0);
+    }
+    for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics)
+        for (int i = 0; i < q.harmonics; i++) {
+            int32_t excess = abs(q.values[i]) - SINR_ESCAPE + 1;
+            if (excess < 1) continue;
+            int digits = 0;
+            while (excess >> (digits + 1)) digits++;
+            for (int b = 0; b < digits; b++) write_bit(&out, 0);
+            for (int b = digits; b >= 0; b--) write_bit(&out, excess >> b & 1);
+        }
+    *size = (out.at + 7) / 8;
+    return SINR_OK;
+}
+
+/* ---- tiles ---------------------------------------------------------------------------------------------------- */
+
+static void tile_layout(
+    walk *w, scans **s, const sinr_entropy *model, int block_rows, int block_cols, int channels, bool items,
+    sinr_arena *arena) {
+    walk_layout(w, model, block_rows, block_cols, channels, arena);
+    *s = sinr_take(arena, 1, sizeof **s);
+    w->decoder.states = sinr_take(arena, (size_t)1 << LANES_LOG_MAX, sizeof *w->decoder.states);
+    size_t blocks = (size_t)block_rows * (size_t)block_cols, planes = (size_t)channels;
+    w->items = sinr_take(arena, items ? blocks * (1 + 16 * (2 + planes) + 1024 * planes) : 0, sizeof *w->items);
+}
+
+/* One allocation for all that a tile needs; to be freed by the caller. */
+static void *tile_memory(
+    walk *w, scans **s, const sinr_entropy *model, int block_rows, int block_cols, int channels, bool items) {
+    sinr_arena arena = {NULL, 0};
+    tile_layout(w, s, model, block_rows, block_cols, channels, items, &arena);
+    void *memory = sinr_allocate(&arena);
+    if (!memory) return NULL;
+    tile_layout(w, s, model, block_rows, block_cols, channels, items, &arena);
+    scans_fill(*s);
+    return memory;
+}
+
+static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t size) {
+    if (!size) return SINR_TRUNCATED;
+    int lanes_log = data[0];
+    if (lanes_log > LANES_LOG_MAX) return SINR_OUT_OF_RANGE;
+    size_t at = 1, length = 0;
+    for (int shift = 0;; shift += 7) {
+        if (at == size) return SINR_TRUNCATED;
+        size_t byte = data[at++];
+        length |= (byte & 0x7f) << shift;
+        /* What is left is shorter than 2**28, or it would not be in a file. */
+        if (shift > 28 || length > size) return SINR_OUT_OF_RANGE;
+        if (byte < 0x80) {
+            if (!byte && shift) return SINR_OUT_OF_RANGE;
+            break;
+        }
+    }
+    if (length > size - at) return SINR_OUT_OF_RANGE;
+    sinr_status status = decoder_start(&w->decoder, data + at, length, lanes_log);
+    if (status) return status;
+    if (!walk_splits(w)) return SINR_TRUNCATED;
+    sinr_partition_fill(&w->partition, w->integers.splits);
+    if (!walk_cells(w) || !walk_magnitudes(w)) return SINR_TRUNCATED;
+    status = decoder_finish(&w->decoder);
+    return status ? status : read_plain(w, s, data + at + length, size - at - length);
+}
+
+sinr_status sinr_read_tile(
+    const sinr_entropy *model, const uint8_t *data, size_t size, int block_rows, int block_cols, int channels,
+    int step, const sinr_integers *integers) {
+    walk w = {0};
+    scans *s;
+    void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, false);
+    if (!memory) return SINR_NO_MEMORY;
+    walk_start(&w, READ, model, integers, channels, step);
+    memset(integers->splits, 0, (size_t)block_rows * (size_t)block_cols);
+    memset(integers->modes, 0, (size_t)block_rows * (size_t)block_cols * 16);
+    size_t samples = (size_t)block_rows * (size_t)block_cols * 1024 * (size_t)channels;
+    memset(integers->residuals, 0, samples * sizeof *integers->residuals);
+    sinr_status status = read_all(&w, s, data, size);
+    free(memory);
+    return status;
+}
+
+/* Partition and last significant diagonals of known integers. */
+static void prepare(walk *w) {
+    sinr_partition *p = &w->partition;
+    sinr_partition_fill(p, w->integers.splits);
+    for (int c = 0; c < p->cells; c++) {
+        int index = p->cell[c].index, size = 8 << index;
+        for (int channel = 0; channel < w->channels; channel++) {
+            const int32_t *values = w->integers.residuals + sinr_residuals_begin(p, index, w->channels) +
+                                    ((size_t)p->cell[c].place * (size_t)w->channels + (size_t)channel) * (size_t)(size * size);
+            int last = 0;
+            for (int k = 0; k < size; k++)
+                for (int m = size - 1; m >= 0 && k + m >= last; m--)
+                    if (values[k * size + m]) last = k + m + 1;
+            w->last[c * w->channels + channel] = (uint8_t)last;
+        }
+    }
+}
+
+size_t sinr_tile_bound(int block_rows, int block_cols, int channels) {
+    size_t blocks = (size_t)block_rows * (size_t)block_cols, planes = (size_t)channels;
+    size_t symbols = blocks * (1 + 16 * (2 + planes) + 1024 * planes);
+    /* A symbol is at most 14 bits; a residual takes a sign and 41 bits of excess. */
+    return 16 + ((size_t)4 << LANES_LOG_MAX) + 2 * symbols + blocks * planes * 1024 * 6;
+}
+
+sinr_status sinr_write_tile(
+    const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
+    int step, uint8_t *data, size_t *size) {
+    walk w = {0};
+    scans *s;
+    void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, true);
+    if (!memory) return SINR_NO_MEMORY;
+    walk_start(&w, WRITE, model, integers, channels, step);
+    prepare(&w);
+    walk_splits(&w);
+    walk_cells(&w);
+    walk_magnitudes(&w);
+    double bits = 0;
+    for (size_t i = 0; i < w.count; i++) bits += SINR_PRECISION - log2((double)w.items[i].frequency);
+    long lanes_log = lrint(log2(fmax(1.0, bits / BITS_PER_LANE)));
+    if (lanes_log > LANES_LOG_MAX) lanes_log = LANES_LOG_MAX;
+    /* The stream is written backwards to the end of where it may lie, then moved. */
+    uint8_t *end = data + 16 + ((size_t)4 << LANES_LOG_MAX) + 2 * w.count;
+    uint8_t *begin = encode_all(w.items, w.count, (int)lanes_log, w.decoder.states, end);
+    size_t length = (size_t)(end - begin), at = 0;
+    uint8_t head[12];
+    head[at++] = (uint8_t)lanes_log;
+    size_t left = length;
+    for (; left > 0x7f; left >>= 7) head[at++] = (uint8_t)(left & 0x7f) | 0x80;
+    head[at++] = (uint8_t)left;
+    memcpy(data, head, at);
+    memmove(data + at, begin, length);
+    size_t plain = 0;
+    sinr_status status = write_plain(&w, s, data + at + length, &plain);
+    *size = at + length + plain;
+    free(memory);
+    return status;
+}
+
+sinr_status sinr_magnitude_rows(
+    const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
+    int step, int16_t *rows) {
+    walk w = {0};
+    scans *s;
+    void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, false);
+    if (!memory) return SINR_NO_MEMORY;
+    walk_start(&w, ROWS, model, integers, channels, step);
+    w.rows = rows;
+    size_t samples = (size_t)block_rows * (size_t)block_cols * 1024 * (size_t)channels;
+    memset(rows, 0xff, samples * sizeof *rows);
+    prepare(&w);
+    walk_magnitudes(&w);
+    free(memory);
+    return SINR_OK;
+}
