@@ -1,9 +1,10 @@
 #include "matrix.h"
 
+#include "instructions.h"
+
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define SINR_AVX2 1
+#ifdef SINR_AVX2
 #include <immintrin.h>
 #endif
 
@@ -51,13 +52,13 @@ static void multiply_c(
 /* Rows of inputs that share a load of weights; with two vectors of outputs each they fill the registers. */
 #define ROWS 6
 
-__attribute__((target("avx2"))) static inline __m256i pair_of(const int16_t *row, int p) {
+SINR_AVX2 static inline __m256i pair_of(const int16_t *row, int p) {
     int32_t pair;
     memcpy(&pair, row + 2 * p, sizeof pair);
     return _mm256_set1_epi32(pair);
 }
 
-__attribute__((target("avx2"))) static void multiply_avx2(
+SINR_AVX2 static void multiply_avx2(
     const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count) {
     for (int b = 0; b < m->blocks; b++) {
         const __m256i *block = (const __m256i *)(const void *)m->weights + (size_t)b * (size_t)m->pairs * 2;
@@ -101,7 +102,7 @@ __attribute__((target("avx2"))) static void multiply_avx2(
 void sinr_multiply(
     const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count) {
 #ifdef SINR_AVX2
-    if (__builtin_cpu_supports("avx2")) {
+    if (sinr_has_avx2()) {
         multiply_avx2(m, x, stride_x, y, stride_y, count);
         return;
     }
@@ -110,8 +111,5 @@ void sinr_multiply(
 }
 
 const char *sinr_instructions(void) {
-#ifdef SINR_AVX2
-    if (__builtin_cpu_supports("avx2")) return "avx2";
-#endif
-    return "c";
+    return sinr_has_avx2() ? "avx2" : "c";
 }

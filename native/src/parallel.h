@@ -11,7 +11,7 @@ typedef void sinr_task(void *context, int piece, int worker);
 /* Threads of a pool, at least 1 (which is what NULL has). */
 int sinr_workers(const sinr_pool *pool);
 
-/* Runs all pieces, in any order, and returns when all are done. */
+/* Runs all pieces, in any order, and returns when all are done. One at a time per pool, so not from its pieces. */
 void sinr_run(sinr_pool *pool, sinr_task *task, void *context, int count);
 
 /* A pool of up to `workers` threads, the caller's included; NULL if that is one or none can be made. */
