@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.container import Container, Weighting, tile_grid, unpack
+from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
 from inrcodec.encoding.picture import PictureEncoder, TileEncoder
 from inrcodec.encoding.target import psnr_target, search, size_target
-from inrcodec.encoding.tile import DEFAULT_PASSES
 from inrcodec.errors import FormatError, InputError
 from inrcodec.kernels import select
 from inrcodec.limits import DEFAULT_LIMITS, Limits

@@ -1,4 +1,7 @@
-"""One pass over the cells of a tile, each seeing its neighbours exactly as the decoder will."""
+"""Fitting a tile: cut into cells, then a pass over them per fine-tuning step.
+
+In a pass, every cell sees its neighbours exactly as the decoder will.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.mode_decision import ModeDecision
+from inrcodec.decisions.partitioning import cheapest_splits, spectra, split_costs
 from inrcodec.decisions.prediction_costs import PredictedCells
 from inrcodec.decisions.rdoq import Rate
+from inrcodec.entropy.syntax import EntropyModel, magnitude_rows
 from inrcodec.signal.prediction import Prediction, Predictor
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import CellSymbols, close_loop
-from inrcodec.tile.partition import Group, Partition
+from inrcodec.tile.partition import SIZES, Group, Partition
 from inrcodec.tile.symbols import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
+
+DEFAULT_PASSES = 1
+"""Fine-tuning steps after the closed-form one."""
+TRIALS = 4
+"""Prediction modes, and transform types, that are tried with the real rate."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,40 @@ class Fit:
 
     symbols: TileSymbols
     planes: npt.NDArray[np.int16]
+
+
+def fit_tile(
+    planes: FloatArray,
+    quantiser: Quantiser,
+    predictors: Mapping[int, Predictor],
+    model: EntropyModel,
+    passes: int,
+    rough: Mapping[int, Predictor] | None = None,
+) -> Fit:
+    """Fits a tile.
+
+    How to cut is decided on an open-loop reconstruction. Then every pass over the cells, in closed loop, is a
+    fine-tuning step: the first rounds their least-squares weights, the others know from the one before what
+    symbols cost.
+
+    Args:
+        planes: (C, H, W) float32 fixed-point samples, H and W multiples of `BLOCK`.
+        quantiser: the picture's.
+        predictors: prediction network of every cell size.
+        model: tables and context networks.
+        passes: rate-distortion fine-tuning steps after the closed-form one.
+        rough: networks that decide how to cut, which need not be exact; `predictors` by default.
+    """
+    costs = split_costs(planes, quantiser, rough or predictors)
+    partition = Partition.from_splits(cheapest_splits(costs))
+    spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
+    rate = Rate.plain(partition, len(planes), model.mode_count)
+    fit = fit_pass(spectrum, partition, quantiser, predictors, rate, 1, hide=not passes)
+    for left in reversed(range(passes)):
+        rows = magnitude_rows(fit.symbols, quantiser.step, model)
+        rate = Rate.of(fit.symbols, rows, quantiser.step, model)
+        fit = fit_pass(spectrum, partition, quantiser, predictors, rate, TRIALS, hide=not left)
+    return fit
 
 
 def fit_pass(

@@ -144,7 +144,7 @@ Walk = Generator[Batch, IntArray, _Walked]
 """Yields batches, is sent their symbols (n,) int64, and returns what it has put together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EntropyModel:
     """Everything trained that decides code lengths.
 

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.fitting import Fit
-from inrcodec.decisions.rdoq import Rate
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import RestorationNetwork
-from inrcodec.tile.partition import Box, CellMap, Partition
+from inrcodec.tile.partition import Box, CellMap
 from inrcodec.tile.symbols import TileSymbols
 
 VARIABLE = "INRCODEC_KERNELS"
@@ -27,7 +26,6 @@ VARIABLE = "INRCODEC_KERNELS"
 
 Planes = npt.NDArray[np.int16]
 FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 
 class Kernels(Protocol):
@@ -59,10 +57,6 @@ class Kernels(Protocol):
         """Exact: `inrcodec.entropy.payload.write_tile`."""
         ...
 
-    def magnitude_rows(self, symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, IntArray]:
-        """Exact: `inrcodec.entropy.syntax.magnitude_rows`."""
-        ...
-
     def reconstruct(
         self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
@@ -75,24 +69,15 @@ class Kernels(Protocol):
         """Exact: `inrcodec.signal.restoration.restore`."""
         ...
 
-    def split_costs(
-        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
-    ) -> dict[int, FloatArray]:
-        """A decision: `inrcodec.decisions.partitioning.split_costs`."""
-        ...
-
-    def fit_pass(
+    def fit_tile(
         self,
-        spectrum: Mapping[int, FloatArray],
-        partition: Partition,
+        planes: FloatArray,
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
-        rate: Rate,
-        trials: int,
-        *,
-        hide: bool,
+        model: EntropyModel,
+        passes: int,
     ) -> Fit:
-        """A decision, but for `Fit.planes`: `inrcodec.decisions.fitting.fit_pass`."""
+        """A decision, but for `Fit.planes`: `inrcodec.decisions.fitting.fit_tile`."""
         ...
 
 

@@ -6,22 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.decisions import fitting, partitioning
+from inrcodec.decisions import fitting
 from inrcodec.decisions.fitting import Fit
-from inrcodec.decisions.rdoq import Rate
-from inrcodec.entropy import payload, syntax
+from inrcodec.entropy import payload
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.signal import reconstruction, restoration
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import RestorationNetwork
-from inrcodec.tile.partition import Box, CellMap, Partition
+from inrcodec.tile.partition import Box, CellMap
 from inrcodec.tile.symbols import TileSymbols
 
 Planes = npt.NDArray[np.int16]
 FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,6 @@ class NumpyKernels:
         """See `Kernels`."""
         return payload.write_tile(symbols, step, model)
 
-    def magnitude_rows(self, symbols: TileSymbols, step: int, model: EntropyModel) -> dict[int, IntArray]:
-        """See `Kernels`."""
-        return syntax.magnitude_rows(symbols, step, model)
-
     def reconstruct(
         self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
@@ -57,27 +51,18 @@ class NumpyKernels:
         """See `Kernels`."""
         return restoration.restore(network, planes, cells, step, box)
 
-    def split_costs(
-        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
-    ) -> dict[int, FloatArray]:
-        """See `Kernels`."""
-        # Nothing but the encoder's own decisions depends on it: float32 is fast enough to be right.
-        rough = {s: network.approximate for s, network in predictors.items()}
-        return partitioning.split_costs(planes, quantiser, rough)
-
-    def fit_pass(
+    def fit_tile(
         self,
-        spectrum: Mapping[int, FloatArray],
-        partition: Partition,
+        planes: FloatArray,
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
-        rate: Rate,
-        trials: int,
-        *,
-        hide: bool,
+        model: EntropyModel,
+        passes: int,
     ) -> Fit:
         """See `Kernels`."""
-        return fitting.fit_pass(spectrum, partition, quantiser, predictors, rate, trials, hide=hide)
+        # How a tile is cut is nobody's business but the encoder's: float32 will do.
+        rough = {s: network.approximate for s, network in predictors.items()}
+        return fitting.fit_tile(planes, quantiser, predictors, model, passes, rough)
 
 
 def load(device: str) -> NumpyKernels:

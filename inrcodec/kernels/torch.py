@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inrcodec.decisions import fitting, partitioning
+from inrcodec.decisions import fitting
 from inrcodec.decisions.fitting import Fit
-from inrcodec.decisions.rdoq import Rate
+from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.kernels.numpy import FloatArray, NumpyKernels, Planes
 from inrcodec.signal import reconstruction
@@ -39,7 +39,7 @@ from inrcodec.signal.restoration import (
     surroundings,
 )
 from inrcodec.tile.fixed_point import SAMPLE_MAX
-from inrcodec.tile.partition import Box, CellMap, Partition
+from inrcodec.tile.partition import Box, CellMap
 from inrcodec.tile.symbols import TileSymbols
 
 DoubleArray = npt.NDArray[np.floating]
@@ -78,26 +78,16 @@ class TorchKernels(NumpyKernels):
         samples = planes[:, top:bottom, left:right] + correction(outputs, network.shifts[-1], step)
         return np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX).astype(np.int16)
 
-    def split_costs(
-        self, planes: FloatArray, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
-    ) -> dict[int, FloatArray]:
-        """See `Kernels`."""
-        return partitioning.split_costs(planes, quantiser, self.predictors(predictors))
-
-    def fit_pass(
+    def fit_tile(
         self,
-        spectrum: Mapping[int, FloatArray],
-        partition: Partition,
+        planes: FloatArray,
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
-        rate: Rate,
-        trials: int,
-        *,
-        hide: bool,
+        model: EntropyModel,
+        passes: int,
     ) -> Fit:
         """See `Kernels`."""
-        there = self.predictors(predictors)
-        return fitting.fit_pass(spectrum, partition, quantiser, there, rate, trials, hide=hide)
+        return fitting.fit_tile(planes, quantiser, self.predictors(predictors), model, passes)
 
     def predictors(self, networks: Mapping[int, PredictionNetwork]) -> dict[int, "DeviceNetwork"]:
         """Prediction networks, per cell size, that compute on the device."""

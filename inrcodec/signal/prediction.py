@@ -112,7 +112,7 @@ def mean_and_deviation(boundary: FloatArray) -> tuple[FloatArray, FloatArray]:
     return mean, deviation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PredictionNetwork:
     """The prediction network of one cell size, with integer parameters in float64.
 

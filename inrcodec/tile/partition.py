@@ -8,7 +8,7 @@ a *level* and are reconstructed together.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,21 @@ def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
     return tuple(cells)
 
 
+@lru_cache(maxsize=1)
+def _layouts() -> tuple[IntArray, IntArray, IntArray]:
+    """Per split: how many cells, (SPLITS, 16, 3) those of `_block_cells`, (SPLITS, 4, 4) which covers a unit."""
+    counts, cells, units = np.zeros(SPLITS, np.int64), np.zeros((SPLITS, 16, 3), np.int64), []
+    for split in range(SPLITS):
+        found = _block_cells(split)
+        counts[split] = len(found)
+        cells[split, : len(found)] = found
+        owner = np.zeros((4, 4), np.int64)
+        for number, (size, y, x) in enumerate(found):
+            owner[y : y + size // UNIT, x : x + size // UNIT] = number
+        units.append(owner)
+    return counts, cells, np.stack(units)
+
+
 class Group(NamedTuple):
     """Cells of one size that may go together.
 
@@ -74,7 +89,15 @@ class CellMap(NamedTuple):
     size: IntArray
 
 
-@dataclass(frozen=True)
+class _Dependencies(NamedTuple):
+    """What the cells of a tile look at: see `Partition`."""
+
+    corner: npt.NDArray[np.bool_]
+    level: IntArray
+    seen: list[set[int]]
+
+
+@dataclass(frozen=True, eq=False)
 class Partition:
     """All cells of a tile in coding order.
 
@@ -83,9 +106,6 @@ class Partition:
         size: (N,) int64, cell size in samples.
         row, col: (N,) int64, position of the cell's first sample in units of 8 samples.
         owner: (unit rows, unit columns) int64, index of the cell that covers a unit.
-        corner: (N,) bool, whether the samples above right of the cell are coded before it.
-        level: (N,) int64, 0 for cells that depend on nothing, else 1 + the highest level looked at.
-        seen: N sets, which cells each looks at.
     """
 
     splits: IntArray
@@ -93,9 +113,6 @@ class Partition:
     row: IntArray
     col: IntArray
     owner: IntArray
-    corner: npt.NDArray[np.bool_]
-    level: IntArray
-    seen: list[set[int]]
 
     @classmethod
     def from_splits(cls, splits: IntArray) -> "Partition":
@@ -104,27 +121,34 @@ class Partition:
         Args:
             splits: (block rows, block columns) int64, how each block is cut: below `SPLITS`.
         """
-        block_rows, block_cols = splits.shape
-        size: list[int] = []
-        row: list[int] = []
-        col: list[int] = []
-        for by, line in enumerate(splits.tolist()):
-            for bx, split in enumerate(line):
-                for s, y, x in _block_cells(split):
-                    size.append(s)
-                    row.append(4 * by + y)
-                    col.append(4 * bx + x)
-        owner, corner, level, seen = _dependencies(size, row, col, 4 * block_rows, 4 * block_cols)
-        return cls(
-            splits,
-            np.array(size, np.int64),
-            np.array(row, np.int64),
-            np.array(col, np.int64),
-            owner,
-            corner,
-            level,
-            seen,
-        )
+        ways = splits.ravel()
+        counts, every, units = _layouts()
+        block = np.repeat(np.arange(len(ways)), counts[ways])
+        first = np.cumsum(counts[ways]) - counts[ways]
+        size, row, col = every[ways[block], np.arange(len(block)) - first[block]].T
+        by, bx = np.divmod(block, splits.shape[1])
+        owner = (units[ways] + first[:, None, None]).reshape(*splits.shape, 4, 4).swapaxes(1, 2)
+        rows, cols = (4 * length for length in splits.shape)
+        return cls(splits, size, 4 * by + row, 4 * bx + col, owner.reshape(rows, cols))
+
+    @cached_property
+    def _dependencies(self) -> _Dependencies:
+        return _dependencies(*(part.tolist() for part in (self.size, self.row, self.col)), *self.owner.shape)
+
+    @property
+    def corner(self) -> npt.NDArray[np.bool_]:
+        """(N,) bool, whether the samples above right of a cell are coded before it."""
+        return self._dependencies.corner
+
+    @property
+    def level(self) -> IntArray:
+        """(N,) int64, 0 for cells that depend on nothing, else 1 + the highest level looked at."""
+        return self._dependencies.level
+
+    @property
+    def seen(self) -> list[set[int]]:
+        """N sets, which cells each looks at."""
+        return self._dependencies.seen
 
     @property
     def map(self) -> CellMap:
@@ -190,10 +214,8 @@ def by_value(values: IntArray) -> Iterator[tuple[int, IntArray]]:
         yield value, np.flatnonzero(values == value)
 
 
-def _dependencies(
-    size: list[int], row: list[int], col: list[int], rows: int, cols: int
-) -> tuple[IntArray, npt.NDArray[np.bool_], IntArray, list[set[int]]]:
-    """Owner of every unit; for every cell, whether it sees above right, its level, and what it looks at."""
+def _dependencies(size: list[int], row: list[int], col: list[int], rows: int, cols: int) -> _Dependencies:
+    """What the cells look at, given their sizes and places, and the units of the tile."""
     # One unit of margin on every side saves bounds checks; it reads as "coded before, level -1".
     owner = [[-1] * (cols + 6) for _ in range(rows + 2)]
     levels = [-1] * (len(size) + 1)
@@ -211,8 +233,7 @@ def _dependencies(
         seen.append(set(near) - {-1})
         for j in range(k):
             owner[y + 1 + j][x + 1 : x + 1 + k] = [i] * k
-    grid = np.array(owner, np.int64)[1 : rows + 1, 1 : cols + 1]
-    return grid, corner, np.array(levels[:-1], np.int64), seen
+    return _Dependencies(corner, np.array(levels[:-1], np.int64), seen)
 
 
 def boundary_size(size: int) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.codebook import TENSORS, Codebook, codebook_tensors, load_codebook
-from inrcodec.encoding.tile import DEFAULT_PASSES
+from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised
 from inrcodec.entropy.syntax import (

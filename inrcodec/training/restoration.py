@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.codebook import from_tensors, restoration_tensors, without
-from inrcodec.encoding.tile import DEFAULT_PASSES
+from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.errors import InputError
 from inrcodec.signal.restoration import (
     FOLD,

@@ -21,7 +21,7 @@ import inrcodec.cli.encode as encode_module
 from inrcodec import codec
 from inrcodec.cli.main import cli
 from inrcodec.container import VERSION, Container, pack, tile_grid
-from inrcodec.encoding.tile import DEFAULT_PASSES
+from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.kernels import NAMES, VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture

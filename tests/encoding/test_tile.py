@@ -12,6 +12,7 @@ from inrcodec.decisions.rdoq import PLAIN_BITS, Rate
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.entropy.context_network import ESCAPE
 from inrcodec.entropy.payload import read_tile, write_tile
+from inrcodec.entropy.syntax import magnitude_rows
 from inrcodec.kernels import select
 from inrcodec.signal.color import to_planes
 from inrcodec.signal.quantiser import Quantiser
@@ -131,7 +132,7 @@ def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
 def test_the_real_rate_knows_every_value_and_mode(trained, photo):
     planes = to_planes(photo[:64, :96])
     fit = fit_tile(planes, Quantiser(500), trained, KERNELS)
-    rows = KERNELS.magnitude_rows(fit.symbols, 500, trained.entropy)
+    rows = magnitude_rows(fit.symbols, 500, trained.entropy)
     rate = Rate.of(fit.symbols, rows, 500, trained.entropy)
     for size in SIZES:
         count = len(fit.symbols.partition.of_size(size))
