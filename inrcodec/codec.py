@@ -90,7 +90,7 @@ def encode(
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> bytes:
     """Encodes a picture.
@@ -110,9 +110,11 @@ def encode(
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
         device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
-        jobs: processes that share the tiles (1024 pixels a side) of a large picture, unless a GPU is used.
-            They are spawned: a script that asks for more than one needs `if __name__ == "__main__":`.
-            A daemonic process, such as a worker of `multiprocessing.Pool`, does the work itself.
+        jobs: threads that share the work; by default as many as there are cores, or as OMP_NUM_THREADS says.
+            Where the native kernels were not compiled: processes that share the tiles (1024 pixels a side) of
+            a large picture, by default one. They are spawned: a script that asks for more needs
+            `if __name__ == "__main__":`. A daemonic process, such as a worker of `multiprocessing.Pool`, does
+            the work itself.
         progress: called with the fraction done, from 0 to 1.
 
     Returns:
@@ -140,11 +142,12 @@ def encode(
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     picture = _picture_of(image)
     book = load_codebook(codebook)
-    kernels = select(device)
+    kernels = select(device, jobs=jobs)
     height, width, channels = picture.pixels.shape
     DEFAULT_LIMITS.check(width, height)
     tiles = TileEncoder(book, steps, "rans" if entropy == "auto" else entropy, kernels)
-    with mapping(processes(kernels.device, jobs, math.prod(tile_grid(width, height)))) as tile_map:
+    tile_count = math.prod(tile_grid(width, height))
+    with mapping(processes(jobs, tile_count, gain=not kernels.shares_work)) as tile_map:
         colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
         encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting)
         if psnr is not None:
@@ -164,7 +167,7 @@ def decode(
     crop: Region | None = None,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Pixels:
     """Decodes a .sinr file at any resolution.
@@ -176,7 +179,7 @@ def decode(
         crop: (x, y, width, height) in source pixels; only this region is rendered, at `scale` or to `size`.
         codebook: name or path of the codebook, if it is not a shipped one.
         device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
-        jobs: processes that share the tiles, as for `encode`.
+        jobs: threads or processes that share the work, as for `encode`.
         limits: bounds on what is read and rendered.
 
     Returns:
@@ -199,7 +202,7 @@ def decode_picture(
     *,
     codebook: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Picture:
     """Decodes a .sinr file with its metadata.
@@ -209,7 +212,7 @@ def decode_picture(
         view: what of it is rendered, and how large.
         codebook: name or path of the codebook, as for `decode`.
         device: what computes, as for `decode`.
-        jobs: processes that share the tiles, as for `encode`.
+        jobs: threads or processes that share the work, as for `encode`.
         limits: bounds on what is read and rendered.
 
     Returns:
@@ -224,10 +227,11 @@ def decode_picture(
     book = find_codebook(container.codebook) if codebook is None else load_codebook(codebook)
     if book.id != container.codebook:
         raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")
-    kernels = select(device)
+    kernels = select(device, jobs=jobs)
     channels = 1 if container.grey else 3
     pixels = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
-    with mapping(processes(kernels.device, jobs, math.prod(tile_grid(*region[2:])))) as tile_map:
+    tile_count = math.prod(tile_grid(*region[2:]))
+    with mapping(processes(jobs, tile_count, gain=not kernels.shares_work)) as tile_map:
         render_region(assembly_of(container, book, kernels, tile_map), region, pixels[:, :, :channels])
     if "alpha" in container.sections:
         pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)

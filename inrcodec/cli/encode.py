@@ -121,7 +121,7 @@ def encode(
     from inrcodec.runtime.processes import mapping, processes
 
     # Several images are shared among processes rather than the tiles of each.
-    count = processes(select(device).device, jobs, len(inputs))
+    count = processes(jobs, len(inputs), gain=select(device).device == "cpu")
     task = _Task(
         options | {"jobs": jobs if count == 1 else 1},
         overwrite=force,

@@ -36,7 +36,7 @@ jobs_option: _Decorator = click.option(
     default=cores,
     show_default="one per core",
     metavar="N",
-    help="Processes that share the work (images, or the tiles of a large one).",
+    help="Processes that share several images, or threads that share one.",
 )
 json_option: _Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 

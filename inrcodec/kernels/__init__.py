@@ -7,6 +7,7 @@ what `entropy`, `signal` and `decisions` describe. Any other set gives the same 
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +48,11 @@ class Kernels(Protocol):
         """Where it computes: "cpu" or "cuda"."""
         ...
 
+    @property
+    def shares_work(self) -> bool:
+        """Whether a call shares its work itself, so that several processes would gain nothing."""
+        ...
+
     def read_tile(
         self, data: bytes, blocks: tuple[int, int], channels: int, step: int, model: EntropyModel
     ) -> TileSymbols:
@@ -81,17 +87,26 @@ class Kernels(Protocol):
         ...
 
 
-_HOMES = {"numpy": "inrcodec.kernels.numpy", "torch": "inrcodec.kernels.torch"}
+_HOMES = {name: f"inrcodec.kernels.{name}" for name in ("native", "numpy", "torch")}
 NAMES = tuple(_HOMES)
+"""Kernel sets there are; whether the native one was compiled, `compiled` says."""
 
 
-def select(device: str = "auto", name: str | None = None) -> Kernels:
+def compiled() -> bool:
+    """Whether there was a C compiler when the package was installed."""
+    return find_spec("inrcodec.kernels._native") is not None
+
+
+def select(device: str = "auto", name: str | None = None, jobs: int | None = None) -> Kernels:
     """The kernel set that computes on a device.
 
     Args:
         device: "cpu", "cuda" or "auto". A picture's cells wait for each other, a few at a time, which leaves
             a GPU idle: where it was measured, a picture took as long or longer on one, so "auto" is the CPU.
-        name: one of `NAMES`; by default what INRCODEC_KERNELS says, else numpy on the CPU and torch on a GPU.
+        name: one of `NAMES`; by default what INRCODEC_KERNELS says, else torch on a GPU and on the CPU native
+            if that was compiled, numpy if not.
+        jobs: threads that share the work of a call, where a set has threads of its own; by default as many as
+            `inrcodec.runtime.threads.threads`.
 
     Raises:
         ValueError: no such device.
@@ -99,11 +114,12 @@ def select(device: str = "auto", name: str | None = None) -> Kernels:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError("device must be auto, cpu or cuda")
-    name = name or os.environ.get(VARIABLE) or ("torch" if device == "cuda" else "numpy")
+    on_cpu = "native" if compiled() else "numpy"
+    name = name or os.environ.get(VARIABLE) or ("torch" if device == "cuda" else on_cpu)
     if name not in _HOMES:
         raise EncodeError(f"no kernels named {name!r}; there are {', '.join(NAMES)}")
     try:
-        kernels: Kernels = import_module(_HOMES[name]).load("cpu" if device == "auto" else device)
+        kernels: Kernels = import_module(_HOMES[name]).load("cpu" if device == "auto" else device, jobs)
     except ModuleNotFoundError as error:
         raise EncodeError(f"the {name} kernels need {error.name}, which is not installed") from error
     return kernels

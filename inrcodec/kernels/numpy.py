@@ -28,6 +28,7 @@ class NumpyKernels:
 
     name = "numpy"
     device = "cpu"
+    shares_work = False
 
     def read_tile(
         self, data: bytes, blocks: tuple[int, int], channels: int, step: int, model: EntropyModel
@@ -65,15 +66,17 @@ class NumpyKernels:
         return fitting.fit_tile(planes, quantiser, predictors, model, passes, rough)
 
 
-def load(device: str) -> NumpyKernels:
+def load(device: str, jobs: int | None = None) -> NumpyKernels:
     """The kernels.
 
     Args:
         device: "cpu".
+        jobs: is ignored; there are no threads of its own.
 
     Raises:
         EncodeError: the device is not the CPU.
     """
+    del jobs
     if device != "cpu":
         raise EncodeError(f"the numpy kernels do not compute on {device}")
     return NumpyKernels()

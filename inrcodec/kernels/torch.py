@@ -57,6 +57,11 @@ class TorchKernels(NumpyKernels):
     name = "torch"
     device: str = "cpu"
 
+    @property
+    def shares_work(self) -> bool:  # type: ignore[override]
+        """See `Kernels`: a GPU is not shared among processes."""
+        return self.device != "cpu"
+
     def reconstruct(
         self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:
@@ -148,15 +153,17 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return result.reshape(-1, height - 2, width - 2)
 
 
-def load(device: str) -> TorchKernels:
+def load(device: str, jobs: int | None = None) -> TorchKernels:
     """The kernels.
 
     Args:
         device: "cpu" or "cuda".
+        jobs: is ignored; there are no threads of its own.
 
     Raises:
         EncodeError: there is no such device.
     """
+    del jobs
     if device == "cuda" and not torch.cuda.is_available():
         raise EncodeError("no CUDA device: install torch with CUDA support, or use the CPU")
     return TorchKernels(device)

@@ -41,13 +41,13 @@ class Map(Protocol):
         ...
 
 
-def processes(device: str, jobs: int, items: int) -> int:
+def processes(jobs: int | None, items: int, *, gain: bool = True) -> int:
     """How many processes are worth starting for some items, given how many may be.
 
     Args:
-        device: "cpu" or "cuda"; a GPU is not shared among processes.
-        jobs: how many may be.
+        jobs: how many may be; one by default.
         items: tiles or images, at least 1.
+        gain: whether several would be faster than one.
 
     Returns:
         At least 1.
@@ -55,9 +55,11 @@ def processes(device: str, jobs: int, items: int) -> int:
     Raises:
         ValueError: none may be.
     """
+    if jobs is None:
+        return 1
     if jobs < 1:
         raise ValueError("jobs must be at least 1")
-    return min(jobs, items) if device == "cpu" else 1
+    return min(jobs, items) if gain else 1
 
 
 def parallel(

@@ -273,7 +273,7 @@ static void walk_start(walk *w, walk_kind kind, const sinr_entropy *model, const
     w->integers = *integers;
     w->channels = channels;
     w->step = step;
-    w->step_class = (step >= 24 * 16) + (step >= 60 * 16);
+    w->step_class = sinr_step_class(step);
     w->log_step = (int)lrint(4 * log2(1.0 + step));
     for (int i = 0; i < LOGS; i++) w->logs[i] = (uint8_t)lrint(8 * log2(1 + i / 16.0));
     w->count = 0;
@@ -816,7 +816,7 @@ static void *tile_memory(
     walk *w, scans **s, const sinr_entropy *model, int block_rows, int block_cols, int channels, bool items) {
     sinr_arena arena = {NULL, 0};
     tile_layout(w, s, model, block_rows, block_cols, channels, items, &arena);
-    void *memory = sinr_allocate(&arena);
+    void *memory = sinr_reserve(&arena);
     if (!memory) return NULL;
     tile_layout(w, s, model, block_rows, block_cols, channels, items, &arena);
     scans_fill(*s);

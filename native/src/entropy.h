@@ -14,7 +14,6 @@
 #define SINR_ROWS 64        /* table rows a context network chooses from, per channel class */
 #define SINR_MAGNITUDES 16  /* alphabet of magnitudes */
 #define SINR_ESCAPE 15      /* a magnitude of so much or more */
-#define SINR_TRANSFORMS 9
 
 /* Frequency tables: (rows, symbols + 1) cumulative frequencies. */
 typedef struct {
@@ -49,6 +48,9 @@ sinr_status sinr_tables_fill(sinr_tables *tables, const uint16_t *frequencies);
 sinr_status sinr_context_fill(
     sinr_context *context, const int32_t *weight1, const int32_t *bias1, const int32_t *weight2,
     const int32_t *bias2, const int32_t *weight3, const int32_t *bias3);
+
+/* Which set of split, mode and transform tables serves a quantiser step: 0, 1 or 2. */
+static inline int sinr_step_class(int step) { return (step >= 24 * 16) + (step >= 60 * 16); }
 
 /* A tile's integers. All cells of one size lie together: of 8 samples, then of 16, then of 32. */
 typedef struct {

@@ -58,42 +58,41 @@ SINR_AVX2 static inline __m256i pair_of(const int16_t *row, int p) {
     return _mm256_set1_epi32(pair);
 }
 
+/* Some rows by one block of outputs. */
+SINR_AVX2 SINR_INLINE void rows_avx2(
+    const __m256i *block, int pairs, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int rows) {
+    __m256i low[ROWS], high[ROWS];
+    for (int r = 0; r < rows; r++) low[r] = high[r] = _mm256_setzero_si256();
+    for (int p = 0; p < pairs; p++) {
+        __m256i w0 = _mm256_loadu_si256(block + 2 * p), w1 = _mm256_loadu_si256(block + 2 * p + 1);
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            __m256i v = pair_of(x + (size_t)r * stride_x, p);
+            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(v, w0));
+            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(v, w1));
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        __m256i *out = (__m256i *)(void *)(y + (size_t)r * stride_y);
+        _mm256_storeu_si256(out, low[r]);
+        _mm256_storeu_si256(out + 1, high[r]);
+    }
+}
+
 SINR_AVX2 static void multiply_avx2(
     const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count) {
     for (int b = 0; b < m->blocks; b++) {
         const __m256i *block = (const __m256i *)(const void *)m->weights + (size_t)b * (size_t)m->pairs * 2;
-        int n = 0;
-        for (; n + ROWS <= count; n += ROWS) {
-            const int16_t *row = x + (size_t)n * stride_x;
-            __m256i low[ROWS], high[ROWS];
-            for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm256_setzero_si256();
-            for (int p = 0; p < m->pairs; p++) {
-                __m256i w0 = _mm256_loadu_si256(block + 2 * p), w1 = _mm256_loadu_si256(block + 2 * p + 1);
-#pragma GCC unroll 6
-                for (int r = 0; r < ROWS; r++) {
-                    __m256i v = pair_of(row + (size_t)r * stride_x, p);
-                    low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(v, w0));
-                    high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(v, w1));
-                }
-            }
-            for (int r = 0; r < ROWS; r++) {
-                __m256i *out = (__m256i *)(void *)(y + (size_t)(n + r) * stride_y + (size_t)b * SINR_OUTPUTS);
-                _mm256_storeu_si256(out, low[r]);
-                _mm256_storeu_si256(out + 1, high[r]);
-            }
-        }
-        for (; n < count; n++) {
-            const int16_t *row = x + (size_t)n * stride_x;
-            __m256i low = _mm256_setzero_si256(), high = low;
-            for (int p = 0; p < m->pairs; p++) {
-                __m256i v = pair_of(row, p);
-                low = _mm256_add_epi32(low, _mm256_madd_epi16(v, _mm256_loadu_si256(block + 2 * p)));
-                high = _mm256_add_epi32(high, _mm256_madd_epi16(v, _mm256_loadu_si256(block + 2 * p + 1)));
-            }
-            __m256i *out = (__m256i *)(void *)(y + (size_t)n * stride_y + (size_t)b * SINR_OUTPUTS);
-            _mm256_storeu_si256(out, low);
-            _mm256_storeu_si256(out + 1, high);
-        }
+        const int16_t *from = x;
+        int32_t *to = y + (size_t)b * SINR_OUTPUTS;
+        int left = count;
+        for (; left >= ROWS; left -= ROWS, from += ROWS * stride_x, to += ROWS * stride_y)
+            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, ROWS);
+        /* A cell has three planes. */
+        for (; left >= 3; left -= 3, from += 3 * stride_x, to += 3 * stride_y)
+            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, 3);
+        for (; left; left--, from += stride_x, to += stride_y)
+            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, 1);
     }
 }
 

@@ -29,7 +29,7 @@ static inline void *sinr_take(sinr_arena *arena, size_t count, size_t size) {
 }
 
 /* Gives an arena that has counted its memory, and empties it. Returns what is to be freed, NULL if there is none. */
-static inline void *sinr_allocate(sinr_arena *arena) {
+static inline void *sinr_reserve(sinr_arena *arena) {
     if (arena->used > SIZE_MAX / 4) return NULL;
     unsigned char *memory = malloc(arena->used + SINR_ALIGNMENT);
     if (!memory) return NULL;

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#if defined(_WIN32) || !defined(__GNUC__)
+#if !defined(SINR_NO_THREADS) && (defined(_WIN32) || !defined(__GNUC__))
 #define SINR_NO_THREADS 1
 #endif
 

@@ -208,10 +208,11 @@ static void sine_layer(
     size_t stride = sinr_output_stride(m);
     sinr_multiply(m, x, stride_x, sums, stride, rows);
     for (int n = 0; n < rows; n++) {
-        const int32_t *sum = sums + (size_t)n * stride;
+        int32_t *sum = sums + (size_t)n * stride;
         int16_t *out = y + (size_t)n * stride_y;
-        for (int i = 0; i < m->outputs; i++)
-            out[i] = p->sines[((uint32_t)sum[i] + (uint32_t)bias[i]) >> bits & (TURN - 1)];
+        for (size_t i = 0; i < stride; i++)
+            sum[i] = (int32_t)(((uint32_t)sum[i] + (uint32_t)bias[i]) >> bits & (TURN - 1));
+        for (int i = 0; i < m->outputs; i++) out[i] = p->sines[sum[i]];
     }
 }
 
@@ -244,7 +245,7 @@ void sinr_look_around(
 
 /* Prediction */
 
-/* Outputs as weights; orthonormal weights of one shape grow with the side of the cell, and the scale is per sample. */
+/* Outputs as weights: orthonormal ones of one shape grow with the side of the cell, and the scale is per sample. */
 static void in_samples(int32_t *weights, const int32_t *bias, int count, int64_t gain) {
     for (int i = 0; i < count; i++) {
         int64_t output = (int64_t)weights[i] + bias[i];

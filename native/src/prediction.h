@@ -33,7 +33,7 @@ sinr_status sinr_predictor_fill(
 /* What the boundary of a cell says of one plane. */
 typedef struct {
     int32_t mean, deviation; /* fixed-point */
-    int32_t scale;           /* deviation + max(1, step / 16): what the network's input and output are relative to */
+    int32_t scale;           /* deviation + max(1, step / 16): what a network's input and output are relative to */
     int32_t slope[2];        /* regression on luma for low and high harmonics, in 64ths; 0 for luma */
 } sinr_around;
 

@@ -64,28 +64,44 @@ void sinr_gather(const sinr_canvas *canvas, const sinr_cell *cell, int16_t *boun
     }
 }
 
-/* Adds rows of an axis, each times a weight. */
-SINR_INLINE void add_four(double *restrict out, const double *w, const double *const *rows, int size) {
-    const double *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
-    for (int x = 0; x < size; x++) out[x] += w[0] * a[x] + w[1] * b[x] + w[2] * c[x] + w[3] * d[x];
+/* Several doubles, wherever they lie. Left to find them in loops, compilers unroll the short ones first. */
+#ifdef __GNUC__
+typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
+#else
+typedef double lanes;
+#endif
+#define LANES ((int)(sizeof(lanes) / sizeof(double)))
+
+SINR_INLINE void fill(double *out, double value, int size) {
+    for (int x = 0; x < size; x += LANES) *(lanes *)(out + x) = value + (lanes){0};
 }
 
-/* The same for all harmonics of an axis, less those whose weights are zero; whether any is not. */
-SINR_INLINE bool add_harmonics(double *restrict out, const int32_t *weights, int count, const double *axis, int size) {
-    bool any = false;
+/* Adds four rows, each times a factor. */
+SINR_INLINE void add_four(double *restrict out, const double *factors, const double *const *rows, int size) {
+    for (int x = 0; x < size; x += LANES)
+        *(lanes *)(out + x) +=
+            factors[0] * *(const lanes *)(rows[0] + x) + factors[1] * *(const lanes *)(rows[1] + x) +
+            factors[2] * *(const lanes *)(rows[2] + x) + factors[3] * *(const lanes *)(rows[3] + x);
+}
+
+/* Adds harmonics of an axis, less those whose weights are zero; whether any is not. */
+SINR_INLINE bool add_harmonics(
+    double *restrict out, const int32_t *weights, int count, const double *axis, int size) {
+    int32_t any = 0;
     for (int m = 0; m < count; m += 4) {
-        const int32_t *w = weights + m;
-        if (!(w[0] | w[1] | w[2] | w[3])) continue;
         const double *rows[4];
         double factors[4];
+        int32_t some = 0;
         for (int i = 0; i < 4; i++) {
+            int32_t weight = m + i < count ? weights[m + i] : 0;
             rows[i] = axis + (m + i) * size;
-            factors[i] = w[i];
+            factors[i] = weight;
+            some |= weight;
         }
-        add_four(out, factors, rows, size);
-        any = true;
+        if (some) add_four(out, factors, rows, size);
+        any |= some;
     }
-    return any;
+    return any != 0;
 }
 
 SINR_INLINE bool any_of(const int32_t *values, int count) {
@@ -101,13 +117,24 @@ SINR_INLINE bool residual_row(
     bool carries = luma && (slope[0] | slope[1]) && any_of(luma, size);
     if (!carries && !any_of(own, size)) return false;
     if (!carries) {
-        memcpy(out, own, (size_t)size * sizeof *out);
+        for (int m = 0; m < size; m++) out[m] = own[m];
         return true;
     }
     int32_t low = k < half ? slope[0] : slope[1];
     for (int m = 0; m < half; m++) out[m] = own[m] + sinr_carried(low, luma[m]);
     for (int m = half; m < size; m++) out[m] = own[m] + sinr_carried(slope[1], luma[m]);
     return true;
+}
+
+/* An integer below 2**51 shifted by 2 * FEATURE_BITS. Added to 3 * 2**51 it is the mantissa's low bits, which costs
+ * less than a conversion: those to 64 bits are one at a time. */
+SINR_INLINE int32_t floor_shift(double value) {
+    const double offset = 6755399441055744.0;
+    uint64_t bits, zero;
+    value += offset;
+    memcpy(&bits, &value, sizeof bits);
+    memcpy(&zero, &offset, sizeof zero);
+    return (int32_t)((uint32_t)(bits >> (2 * FEATURE_BITS)) - (uint32_t)(zero >> (2 * FEATURE_BITS)));
 }
 
 /* Weights are below 2**20 and features below 2**11.5: with 32 terms twice, sums of doubles are exact. Bounds of
@@ -121,22 +148,17 @@ SINR_INLINE void draw_plane(
     /* Along rows: one of samples per vertical harmonic and transform. */
     for (int k = 0; k < size; k++) {
         double *row = scratch + count * size;
-        for (int x = 0; x < size; x++) row[x] = 0;
-        bool any = false;
         int columns = sinr_predicted_columns(size, k);
-        if (columns) {
-            int32_t weights[SINR_PREDICTED_DIAGONALS] = {0};
-            memcpy(weights, predicted, (size_t)columns * sizeof *weights);
-            predicted += columns;
-            any = add_harmonics(row, weights, (columns + 3) / 4 * 4, axes, size);
-        }
+        fill(row, 0, size);
+        bool any = add_harmonics(row, predicted, columns, axes, size);
+        predicted += columns;
         int32_t residual[SINR_BLOCK];
         bool coded = residual_row(residual, own + k * size, luma ? luma + k * size : NULL, slope, k, size);
         if (coded && any && transform >= 3) {
             rows[count] = row;
             features[count++] = axes + k * size;
             row += size;
-            for (int x = 0; x < size; x++) row[x] = 0;
+            fill(row, 0, size);
             any = false;
         }
         if (coded) any |= add_harmonics(row, residual, size, horizontal, size);
@@ -146,7 +168,7 @@ SINR_INLINE void draw_plane(
     }
     if (count % 4) {
         double *none = scratch + count * size;
-        for (int x = 0; x < size; x++) none[x] = 0;
+        fill(none, 0, size);
         for (; count % 4; count++) {
             rows[count] = none;
             features[count] = axes;
@@ -155,14 +177,15 @@ SINR_INLINE void draw_plane(
     /* Along columns. */
     for (int y = 0; y < size; y++) {
         double sums[SINR_BLOCK];
-        for (int x = 0; x < size; x++) sums[x] = 1 << (2 * FEATURE_BITS - 1);
+        fill(sums, 1 << (2 * FEATURE_BITS - 1), size);
         for (int n = 0; n < count; n += 4) {
             const double factors[4] = {features[n][y], features[n + 1][y], features[n + 2][y], features[n + 3][y]};
             add_four(sums, factors, rows + n, size);
         }
         int16_t *out = samples + (size_t)y * (size_t)width;
+#pragma GCC unroll 1
         for (int x = 0; x < size; x++) {
-            int32_t sample = (int32_t)((int64_t)sums[x] >> (2 * FEATURE_BITS)) + mean;
+            int32_t sample = floor_shift(sums[x]) + mean;
             out[x] = (int16_t)(sample < -SINR_SAMPLE_MAX  ? -SINR_SAMPLE_MAX
                                : sample > SINR_SAMPLE_MAX ? SINR_SAMPLE_MAX
                                                           : sample);
@@ -338,8 +361,8 @@ static sinr_status check(const sinr_symbols *symbols, sinr_predictor *const *pre
 }
 
 sinr_status sinr_reconstruct(
-    const sinr_symbols *symbols, const sinr_quantiser *quantiser, sinr_predictor *const *predictors, int16_t *planes,
-    sinr_pool *pool) {
+    const sinr_symbols *symbols, const sinr_quantiser *quantiser, sinr_predictor *const *predictors,
+    int16_t *planes, sinr_pool *pool) {
     const sinr_partition *partition = symbols->partition;
     sinr_status status = check(symbols, predictors);
     if (status) return status;

@@ -8,8 +8,6 @@
 
 #include <stdint.h>
 
-#define SINR_TRANSFORMS 9
-
 /* The integers of a tile. */
 typedef struct {
     const sinr_partition *partition;
@@ -62,7 +60,7 @@ void sinr_dequantise(
  * predictors: one per cell size.
  */
 sinr_status sinr_reconstruct(
-    const sinr_symbols *symbols, const sinr_quantiser *quantiser, sinr_predictor *const *predictors, int16_t *planes,
-    sinr_pool *pool);
+    const sinr_symbols *symbols, const sinr_quantiser *quantiser, sinr_predictor *const *predictors,
+    int16_t *planes, sinr_pool *pool);
 
 #endif

@@ -21,5 +21,6 @@ typedef enum {
 #define SINR_UNIT 8                  /* samples of a unit, per side */
 #define SINR_BLOCK 32                /* samples of a block, per side */
 #define SINR_SIZES 3                 /* cell sizes: 8 << index */
+#define SINR_TRANSFORMS 9            /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
 
 #endif

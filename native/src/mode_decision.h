@@ -1,0 +1,60 @@
+/* A cell's prediction mode, transform type and integers, by what its quantised residual costs. */
+#ifndef SINR_MODE_DECISION_H
+#define SINR_MODE_DECISION_H
+
+#include "decisions.h"
+#include "kinds.h"
+
+#define SINR_CHANNELS_MAX 3
+
+/* What is known of a cell. */
+typedef struct {
+    const sinr_kind *kind;
+    const sinr_step_tables *tables;
+    int channels;
+    const float *spectrum;     /* (channels, size * size) */
+    const sinr_around *around; /* (channels) */
+    const int32_t *sums;       /* (modes), each `mode_stride` after the one before, of (channels, stride) */
+    size_t mode_stride;
+    const uint8_t *rows;       /* (channels, size * size) in grid order, or NULL */
+    const float *bits, *modes, *transforms; /* of `sinr_rate`; `modes` may be NULL */
+} sinr_known;
+
+/* A mode and a transform type that were tried. Weights and integers are in scan order. */
+typedef struct {
+    int mode, transform;
+    float cost;
+    int kept[SINR_CHANNELS_MAX];      /* integers up to the last significant diagonal */
+    float *weights[SINR_CHANNELS_MAX]; /* residual in steps, before chroma takes over from luma */
+    float *values[SINR_CHANNELS_MAX];  /* integers */
+} sinr_trial;
+
+/* A decision, and memory for it. */
+typedef struct {
+    sinr_trial *best, *other;
+    int32_t *predicted;                   /* (channels, stride) by the best mode, exact */
+    int32_t *attempt;                     /* (stride) by another */
+    float *grid[SINR_CHANNELS_MAX];       /* weights less the mean, in the picture's steps, grid order */
+    float *own[SINR_CHANNELS_MAX];        /* the same in their own steps, scan order */
+    float *finer[SINR_CHANNELS_MAX];      /* own steps per picture's step, scan order */
+    float *finer_grid;                    /* that of luma, grid order */
+    float *low[SINR_CHANNELS_MAX];        /* of what is predicted: weights in the picture's steps */
+    float *low_finer[SINR_CHANNELS_MAX];
+    uint8_t *rows[SINR_CHANNELS_MAX];     /* scan order */
+    float *turned[SINR_CHANNELS_MAX];     /* (SINR_TRANSFORMS, size * size) residual of the best mode, grid order */
+    int known[SINR_CHANNELS_MAX];         /* bits: 8 its residual; 1 << vertical type, rows that are turned */
+    float *rest, *scratch;
+} sinr_decision;
+
+sinr_decision *sinr_decision_layout(sinr_predictor *const *predictors, int channels, sinr_arena *arena);
+
+/* The cheapest found: modes with the first transform, then transforms with the cheapest mode. */
+void sinr_decide(sinr_decision *d, const sinr_known *known, int trials);
+
+/* Moves what was found so that it hides signs. */
+void sinr_decision_hide(sinr_decision *d, const sinr_known *known);
+
+/* The integers found: (channels, size * size), grid order. */
+void sinr_decision_values(const sinr_decision *d, const sinr_known *known, int32_t *values);
+
+#endif

@@ -1,0 +1,230 @@
+/* How to cut a tile into cells: decided on an open-loop reconstruction, for all cells at once. */
+#include "costs.h"
+#include "decisions.h"
+#include "kinds.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cells that go through the networks together. */
+#define BATCH 32
+
+/* Bits of a cell's mode and last significant diagonals that costs of weights do not see. */
+static const float CELL_BITS[SINR_SIZES] = {13.0f, 14.0f, 12.0f};
+
+/* Splits that cut a block into cells of one size. */
+static const uint8_t UNIFORM[SINR_SIZES] = {SINR_SPLITS - 1, 1, 0};
+
+typedef struct {
+    sinr_batch batch;
+    float *weights;      /* (size * size) of one plane, picture's steps, grid order */
+    float *finer;        /* likewise; 0 for what is predicted */
+    float *low;          /* (rows, stride) what is predicted of the weights */
+    float *low_finer;
+} scratch;
+
+typedef struct {
+    const float *planes;
+    int channels, height, width;
+    sinr_predictor *const *predictors;
+    float *const *costs;
+    sinr_step_tables *tables;
+    sinr_kind *kinds;
+    sinr_canvas canvas;
+    int16_t *view;
+    sinr_partition uniform[SINR_SIZES];
+    uint8_t *splits;
+    scratch *workers;
+} search;
+
+static void layout(search *s, int workers, sinr_arena *arena) {
+    size_t samples = (size_t)s->channels * (size_t)s->height * (size_t)s->width;
+    int block_rows = s->height / SINR_BLOCK, block_cols = s->width / SINR_BLOCK;
+    size_t stride = 0;
+    for (int index = 0; index < SINR_SIZES; index++) {
+        size_t needed = sinr_weight_stride(s->predictors[index]);
+        stride = needed > stride ? needed : stride;
+    }
+    s->tables = sinr_take(arena, 1, sizeof *s->tables);
+    s->kinds = sinr_kinds_layout(s->predictors, arena);
+    sinr_canvas_layout(&s->canvas, arena);
+    s->view = sinr_take(arena, samples, sizeof *s->view);
+    s->splits = sinr_take(arena, (size_t)block_rows * (size_t)block_cols, sizeof *s->splits);
+    for (int index = 0; index < SINR_SIZES; index++)
+        sinr_partition_layout(&s->uniform[index], block_rows, block_cols, arena);
+    s->workers = sinr_take(arena, (size_t)workers, sizeof *s->workers);
+    for (int i = 0; i < workers; i++) {
+        scratch w;
+        sinr_batch_layout(&w.batch, s->predictors, BATCH, s->channels, 1, arena);
+        w.weights = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.weights);
+        w.finer = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.finer);
+        w.low = sinr_take(arena, (size_t)(BATCH * s->channels) * stride, sizeof *w.low);
+        w.low_finer = sinr_take(arena, (size_t)(BATCH * s->channels) * stride, sizeof *w.low_finer);
+        if (s->workers) s->workers[i] = w;
+    }
+}
+
+/* A strip of 16 rows of a plane. */
+static void view_strip(void *context, int piece, int worker) {
+    const search *s = context;
+    (void)worker;
+    size_t begin = (size_t)piece * 16 * (size_t)s->width;
+    sinr_open_loop(&s->kinds[1].harmonics, s->planes + begin, 16, s->width, s->tables->step, s->view + begin);
+}
+
+/* Weights of a plane of a cell in the picture's steps: those that are predicted apart, and the cost of the others. */
+static float others_cost(
+    const search *s, scratch *w, const sinr_kind *kind, const sinr_cell *cell, int row, int channel,
+    int32_t deviation) {
+    const sinr_harmonics *h = &kind->harmonics;
+    float finer[SINR_DIAGONALS], steps = 1.0f / (float)s->tables->step;
+    float *low = w->low + row * kind->stride, *low_finer = w->low_finer + row * kind->stride;
+    size_t plane = (size_t)channel * (size_t)s->height * (size_t)s->width;
+    size_t place = ((size_t)cell->row * (size_t)s->width + cell->col) * SINR_UNIT;
+    sinr_spectrum(h, s->planes + plane + place, (size_t)s->width, w->weights);
+    sinr_finer(kind, s->tables, channel, deviation, finer);
+    w->weights[0] -= (float)(w->batch.around[row].mean * h->size);
+    int i = 0;
+    for (int k = 0; k < h->size; k++) {
+        int columns = sinr_predicted_columns(h->size, k);
+        for (int m = 0; m < columns; m++, i++) {
+            low[i] = w->weights[k * h->size + m] * steps;
+            low_finer[i] = finer[k + m];
+            w->finer[k * h->size + m] = 0;
+        }
+        for (int m = columns; m < h->size; m++) w->finer[k * h->size + m] = finer[k + m] * steps;
+    }
+    for (; i < kind->stride; i++) low[i] = low_finer[i] = 0;
+    return kind->predicted < h->count ? sinr_weights_cost(w->weights, w->finer, h->count) : 0;
+}
+
+static void cost_cells(const search *s, const sinr_kind *kind, int begin, int count, scratch *w) {
+    const sinr_partition *uniform = &s->uniform[kind->index];
+    int channels = s->channels, rows = count * channels, size = kind->harmonics.size;
+    const sinr_cell *cells[BATCH] = {NULL};
+    float others[BATCH], least[BATCH], steps = 1.0f / (float)s->tables->step;
+    for (int i = 0; i < count; i++) cells[i] = uniform->cell + begin + i;
+    sinr_batch_look(&w->batch, kind, &s->canvas, cells, count, s->tables->step);
+    for (int i = 0; i < count; i++) {
+        others[i] = 0;
+        least[i] = FLT_MAX;
+        for (int c = 0; c < channels; c++)
+            others[i] += others_cost(
+                s, w, kind, cells[i], i * channels + c, c, w->batch.around[i * channels].deviation);
+    }
+    for (int mode = 0; mode < kind->predictor->modes; mode++) {
+        sinr_multiply(
+            &kind->predictor->third[mode], w->batch.features, sinr_feature_stride(kind->predictor), w->batch.sums,
+            (size_t)kind->stride, rows);
+        for (int i = 0; i < count; i++) {
+            float cost = 0;
+            for (int row = i * channels; row < (i + 1) * channels; row++)
+                cost += sinr_residuals_cost(
+                    w->low + row * kind->stride, w->batch.sums + row * kind->stride, kind->bias + mode * kind->stride,
+                    sinr_gain(kind, w->batch.around + row), steps, w->low_finer + row * kind->stride, kind->stride);
+            if (cost < least[i]) least[i] = cost;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        int row = cells[i]->row * SINR_UNIT / size, col = cells[i]->col * SINR_UNIT / size;
+        s->costs[kind->index][row * (s->width / size) + col] = least[i] + others[i] + CELL_BITS[kind->index];
+    }
+}
+
+static int batches(const sinr_partition *p) { return (p->cells + BATCH - 1) / BATCH; }
+
+static void cost_piece(void *context, int piece, int worker) {
+    const search *s = context;
+    int index = 0;
+    while (piece >= batches(&s->uniform[index])) piece -= batches(&s->uniform[index++]);
+    int begin = piece * BATCH, left = s->uniform[index].cells - begin;
+    cost_cells(s, s->kinds + index, begin, left < BATCH ? left : BATCH, s->workers + worker);
+}
+
+sinr_status sinr_split_costs(
+    const float *planes, int channels, int block_rows, int block_cols, const sinr_quantiser *quantiser,
+    sinr_predictor *const *predictors, float *const *costs, sinr_pool *pool) {
+    search s = {.planes = planes, .channels = channels, .predictors = predictors, .costs = costs};
+    s.height = block_rows * SINR_BLOCK;
+    s.width = block_cols * SINR_BLOCK;
+    int workers = sinr_workers(pool);
+    sinr_arena arena = {NULL, 0};
+    layout(&s, workers, &arena);
+    sinr_status status;
+    void *memory = sinr_allocate(&arena, &status);
+    if (status) return status;
+    layout(&s, workers, &arena);
+    sinr_step_tables_fill(s.tables, quantiser);
+    sinr_kinds_fill(s.kinds, predictors);
+    int pieces = 0;
+    for (int index = 0; index < SINR_SIZES; index++) {
+        memset(s.splits, UNIFORM[index], (size_t)block_rows * (size_t)block_cols);
+        sinr_partition_fill(&s.uniform[index], s.splits);
+        pieces += batches(&s.uniform[index]);
+    }
+    sinr_canvas_fill(&s.canvas, &s.uniform[0], channels, s.view);
+    sinr_run(pool, view_strip, &s, channels * s.height / 16);
+    sinr_run(pool, cost_piece, &s, pieces);
+    free(memory);
+    return SINR_OK;
+}
+
+void sinr_cheapest_splits(float *const *costs, int block_rows, int block_cols, uint8_t *splits) {
+    for (int by = 0; by < block_rows; by++)
+        for (int bx = 0; bx < block_cols; bx++) {
+            float total = 0;
+            int cut = 0;
+            for (int q = 0; q < 4; q++) {
+                int y = 2 * by + q / 2, x = 2 * bx + q % 2, width = 4 * block_cols;
+                const float *small = costs[0] + 2 * y * width + 2 * x;
+                float four = small[0] + small[1] + small[width] + small[width + 1];
+                float whole = costs[1][y * 2 * block_cols + x];
+                if (four < whole) cut |= 1 << q;
+                total += four < whole ? four : whole;
+            }
+            int block = by * block_cols + bx;
+            splits[block] = (uint8_t)(costs[2][block] <= total ? 0 : 1 + cut);
+        }
+}
+
+/* Spectra */
+
+typedef struct {
+    const float *planes;
+    int channels;
+    const sinr_partition *partition;
+    float *const *spectrum;
+    sinr_harmonics *harmonics;
+} spectra;
+
+#define CELLS_AT_ONCE 64
+
+static void spectra_piece(void *context, int piece, int worker) {
+    const spectra *s = context;
+    (void)worker;
+    size_t width = (size_t)s->partition->cols * SINR_UNIT, plane = width * (size_t)s->partition->rows * SINR_UNIT;
+    int begin = piece * CELLS_AT_ONCE, end = begin + CELLS_AT_ONCE;
+    for (int i = begin; i < end && i < s->partition->cells; i++) {
+        const sinr_cell *cell = s->partition->cell + i;
+        const sinr_harmonics *h = s->harmonics + cell->index;
+        const float *samples = s->planes + (cell->row * width + cell->col) * SINR_UNIT;
+        float *weights = s->spectrum[cell->index] + (size_t)cell->place * (size_t)(s->channels * h->count);
+        for (int c = 0; c < s->channels; c++)
+            sinr_spectrum(h, samples + (size_t)c * plane, width, weights + c * h->count);
+    }
+}
+
+sinr_status sinr_spectra(
+    const float *planes, int channels, const sinr_partition *partition, float *const *spectrum, sinr_pool *pool) {
+    spectra s = {planes, channels, partition, spectrum, NULL};
+    sinr_arena arena = {NULL, SINR_SIZES * sizeof *s.harmonics};
+    sinr_status status;
+    void *memory = sinr_allocate(&arena, &status);
+    if (status) return status;
+    s.harmonics = sinr_take(&arena, SINR_SIZES, sizeof *s.harmonics);
+    for (int index = 0; index < SINR_SIZES; index++) sinr_harmonics_fill(s.harmonics + index, SINR_UNIT << index);
+    sinr_run(pool, spectra_piece, &s, (partition->cells + CELLS_AT_ONCE - 1) / CELLS_AT_ONCE);
+    free(memory);
+    return SINR_OK;
+}

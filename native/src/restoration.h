@@ -1,0 +1,50 @@
+/* Restoration: the network that takes coding noise out of decoded planes: FORMAT.md, section 9. */
+#ifndef SINR_RESTORATION_H
+#define SINR_RESTORATION_H
+
+#include "memory.h"
+#include "parallel.h"
+#include "status.h"
+
+#include <stdint.h>
+
+#define SINR_FOLD 2          /* samples of a position, per axis */
+#define SINR_RESTORED 12     /* outputs of the network: the samples of a position */
+#define SINR_RESTORER_IN 19  /* inputs: these samples, four borders, two cell sizes, the step */
+
+/* A restoration network; lies in memory of its own. */
+typedef struct sinr_restorer sinr_restorer;
+
+/* Takes memory for a network, the structure included: the first thing in it is the sinr_restorer.
+ * channels: (layers + 1) of the input and of every layer, at least 1 each; at least one layer. */
+sinr_restorer *sinr_restorer_layout(int layers, const int *channels, sinr_arena *arena);
+
+/* Fills it in: per layer weights (out, in, 3, 3), biases (out) and the right shift after it.
+ * SINR_CODEBOOK if channels, shifts or the size of sums are not those of a codebook. */
+sinr_status sinr_restorer_fill(
+    sinr_restorer *r, const int16_t *const *weights, const int32_t *const *biases, const int *shifts);
+
+/* Positions to either side whose samples a position's result depends on. */
+int sinr_restorer_radius(const sinr_restorer *r);
+
+/* The samples of a picture, or of a part of it, before restoration. */
+typedef struct {
+    int channels, height, width; /* 1 or 3; whole units */
+    const int16_t *planes;       /* (channels, height, width) samples within +-SINR_SAMPLE_MAX */
+    const int32_t *owner;        /* (height / 8, width / 8) numbers that tell cells apart */
+    const uint8_t *sizes;        /* (height / 8, width / 8) of these cells in samples */
+} sinr_unrestored;
+
+/* A part of planes in samples, of which top and left are inside. */
+typedef struct {
+    int top, left, bottom, right;
+} sinr_box;
+
+/* Restores a box, sides multiples of SINR_FOLD; what lies outside the planes is continued from the nearest inside.
+ * result: (channels, bottom - top, right - left), apart from the planes.
+ * Asks for its memory once. */
+sinr_status sinr_restore(
+    const sinr_restorer *r, const sinr_unrestored *picture, int step, const sinr_box *box, int16_t *result,
+    sinr_pool *pool);
+
+#endif

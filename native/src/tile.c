@@ -1,0 +1,160 @@
+#include "tile.h"
+
+#include "decisions.h"
+#include "reconstruction.h"
+
+#include <math.h>
+
+/* The integers of a tile, by cell size. */
+static sinr_symbols symbols_of(const sinr_integers *integers, const sinr_partition *partition, int channels) {
+    sinr_symbols symbols = {partition, channels, integers->modes, integers->transforms, {0}};
+    for (int i = 0; i < SINR_SIZES; i++)
+        symbols.residuals[i] = integers->residuals + sinr_residuals_begin(partition, i, channels);
+    return symbols;
+}
+
+sinr_status sinr_draw_tile(
+    const sinr_integers *integers, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
+    sinr_predictor *const *predictors, int16_t *planes, sinr_pool *pool) {
+    sinr_partition partition = {0};
+    sinr_arena arena = {NULL, 0};
+    sinr_partition_layout(&partition, block_rows, block_cols, &arena);
+    void *memory = sinr_reserve(&arena);
+    if (!memory) return SINR_NO_MEMORY;
+    sinr_partition_layout(&partition, block_rows, block_cols, &arena);
+    sinr_partition_fill(&partition, integers->splits);
+    sinr_symbols symbols = symbols_of(integers, &partition, channels);
+    sinr_status status = sinr_reconstruct(&symbols, quantiser, predictors, planes, pool);
+    free(memory);
+    return status;
+}
+
+/* ---- fitting -------------------------------------------------------------------------------------------------- */
+
+/* Modes, and transform types, per cell that are tried with the real rate. */
+#define TRIALS 4
+/* Bits of a one where the pass before coded nothing. */
+#define UNLIKELY_BITS 8.0f
+
+typedef struct {
+    sinr_partition partition;
+    float *costs[SINR_SIZES];
+    float *spectrum;           /* as residuals */
+    int16_t *rows;             /* of magnitudes, as residuals; -1 where nothing is coded */
+    uint8_t *known_rows;       /* the same with a row everywhere */
+    float *bits[SINR_SIZES];   /* (2 * SINR_ROWS, SINR_MAGNITUDES) */
+    float *modes[SINR_SIZES];  /* (cells, modes) */
+    float *transforms;         /* (SINR_SIZES, SINR_TRANSFORMS) */
+    sinr_plain_rate plain;
+} fit;
+
+static void fit_layout(
+    fit *f, const sinr_entropy *model, int block_rows, int block_cols, int channels, int passes, sinr_arena *arena) {
+    size_t blocks = (size_t)block_rows * (size_t)block_cols, samples = blocks * 1024 * (size_t)channels;
+    size_t rated = passes ? samples : 0;
+    sinr_partition_layout(&f->partition, block_rows, block_cols, arena);
+    f->spectrum = sinr_take(arena, samples, sizeof *f->spectrum);
+    f->rows = sinr_take(arena, rated, sizeof *f->rows);
+    f->known_rows = sinr_take(arena, rated, sizeof *f->known_rows);
+    for (int i = 0; i < SINR_SIZES; i++) {
+        size_t cells = blocks * 16 >> (2 * i);
+        f->costs[i] = sinr_take(arena, cells, sizeof *f->costs[i]);
+        f->bits[i] = sinr_take(arena, 2 * SINR_ROWS * SINR_MAGNITUDES, sizeof *f->bits[i]);
+        f->modes[i] = sinr_take(arena, cells * (size_t)model->modes, sizeof *f->modes[i]);
+    }
+    f->transforms = sinr_take(arena, SINR_SIZES * SINR_TRANSFORMS, sizeof *f->transforms);
+}
+
+/* Code length in bits of a symbol. */
+static float bits_of(const sinr_tables *tables, int row, int symbol) {
+    const uint16_t *cumulative = tables->cumulative + (size_t)row * ((size_t)tables->symbols + 1) + symbol;
+    return SINR_PRECISION - log2f((float)(cumulative[1] - cumulative[0]));
+}
+
+static int mode_at(const sinr_partition *p, const uint8_t *modes, int outside, int row, int col) {
+    return row < 0 || col < 0 ? outside : modes[p->owner[row * p->cols + col]];
+}
+
+/* What symbols would cost, given those of the pass before. */
+static void rate_of(fit *f, const sinr_entropy *model, const sinr_integers *integers, int channels, int step, sinr_rate *rate) {
+    const sinr_partition *p = &f->partition;
+    int step_class = sinr_step_class(step), modes = model->modes;
+    for (int i = 0; i < SINR_SIZES; i++) {
+        float *bits = f->bits[i];
+        for (int row = 0; row < 2 * SINR_ROWS; row++)
+            for (int m = 0; m < SINR_MAGNITUDES; m++)
+                bits[row * SINR_MAGNITUDES + m] = bits_of(&model->magnitudes[i].tables, row, m) + (m ? 1.0f : 0.0f);
+        int unlikely = 0;
+        while (unlikely < SINR_ROWS && bits[unlikely * SINR_MAGNITUDES + 1] > UNLIKELY_BITS) unlikely++;
+        if (unlikely == SINR_ROWS) unlikely = 0;
+        size_t harmonics = (size_t)64 << (2 * i), at = sinr_residuals_begin(p, i, channels);
+        for (size_t square = 0; square < (size_t)p->of_size[i] * (size_t)channels; square++) {
+            int16_t unknown = (int16_t)(unlikely + (square % (size_t)channels ? SINR_ROWS : 0));
+            for (size_t h = 0; h < harmonics; h++, at++)
+                f->known_rows[at] = (uint8_t)(f->rows[at] < 0 ? unknown : f->rows[at]);
+        }
+        int class = step_class * SINR_SIZES + i;
+        for (int t = 0; t < SINR_TRANSFORMS; t++) {
+            float sum = 0;
+            for (int row = 0; row < 3 * modes; row++) sum += bits_of(&model->transforms, class * 3 * modes + row, t);
+            f->transforms[i * SINR_TRANSFORMS + t] = sum / (float)(3 * modes);
+        }
+        rate->rows[i] = f->known_rows + sinr_residuals_begin(p, i, channels);
+        rate->bits[i] = bits;
+        rate->modes[i] = f->modes[i];
+        rate->transforms[i] = f->transforms + i * SINR_TRANSFORMS;
+    }
+    for (int c = 0; c < p->cells; c++) {
+        const sinr_cell *cell = p->cell + c;
+        int above = mode_at(p, integers->modes, modes, cell->row - 1, cell->col);
+        int left = mode_at(p, integers->modes, modes, cell->row, cell->col - 1);
+        int row = ((step_class * SINR_SIZES + cell->index) * (modes + 1) + above) * (modes + 1) + left;
+        float *of_cell = f->modes[cell->index] + (size_t)cell->place * (size_t)modes;
+        for (int mode = 0; mode < modes; mode++) of_cell[mode] = bits_of(&model->mode, row, mode);
+    }
+}
+
+static sinr_status fit_all(
+    fit *f, const float *samples, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
+    sinr_predictor *const *predictors, const sinr_entropy *model, int passes, const sinr_integers *integers,
+    int16_t *planes, sinr_pool *pool) {
+    sinr_status status =
+        sinr_split_costs(samples, channels, block_rows, block_cols, quantiser, predictors, f->costs, pool);
+    if (status) return status;
+    sinr_cheapest_splits(f->costs, block_rows, block_cols, integers->splits);
+    sinr_partition_fill(&f->partition, integers->splits);
+    float *spectrum[SINR_SIZES];
+    for (int i = 0; i < SINR_SIZES; i++) spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, channels);
+    status = sinr_spectra(samples, channels, &f->partition, spectrum, pool);
+    sinr_symbols symbols = symbols_of(integers, &f->partition, channels);
+    sinr_rate rate;
+    sinr_rate_plain(&rate, &f->plain);
+    for (int pass = 0; pass <= passes && !status; pass++) {
+        if (pass) {
+            status = sinr_magnitude_rows(
+                model, integers, block_rows, block_cols, channels, quantiser->step, f->rows);
+            if (status) break;
+            rate_of(f, model, integers, channels, quantiser->step, &rate);
+        }
+        status = sinr_fit_pass(
+            (const float *const *)spectrum, quantiser, predictors, &rate, pass ? TRIALS : 1, pass == passes, &symbols,
+            planes, pool);
+    }
+    return status;
+}
+
+sinr_status sinr_fit_tile(
+    const float *samples, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
+    sinr_predictor *const *predictors, const sinr_entropy *model, int passes, const sinr_integers *integers,
+    int16_t *planes, sinr_pool *pool) {
+    fit f = {0};
+    sinr_arena arena = {NULL, 0};
+    fit_layout(&f, model, block_rows, block_cols, channels, passes, &arena);
+    void *memory = sinr_reserve(&arena);
+    if (!memory) return SINR_NO_MEMORY;
+    fit_layout(&f, model, block_rows, block_cols, channels, passes, &arena);
+    sinr_status status = fit_all(
+        &f, samples, block_rows, block_cols, channels, quantiser, predictors, model, passes, integers, planes, pool);
+    free(memory);
+    return status;
+}
