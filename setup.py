@@ -30,9 +30,7 @@ setup(
     packages=[*find_packages(include=["inrcodec", "inrcodec.*"]), "inrcodec._pretrained"],
     package_dir={"inrcodec._pretrained": "pretrained"},
     ext_modules=[
-        Extension(
-            "inrcodec.kernels._native", SOURCES, depends=HEADERS, optional=True, py_limited_api=True
-        )
+        Extension("inrcodec.kernels._native", SOURCES, depends=HEADERS, optional=True, py_limited_api=True)
     ],
     cmdclass={"build_ext": BuildLibrary},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -1,7 +1,7 @@
 """The native kernels: a library in C that gives the same bytes and pixels as numpy's; see native/README.md.
 
-It is loaded by ctypes: nothing in it depends on Python or numpy, calls release the interpreter lock, and arrays
-are handed over as pointers to memory that this module has made or checked.
+It is loaded by ctypes: nothing in it depends on Python or numpy, calls release the interpreter lock, and
+arrays are handed over as pointers to memory that this module has made or checked.
 """
 
 import ctypes
@@ -213,9 +213,9 @@ class _Tile:
     def empty(cls, blocks: tuple[int, int], channels: int) -> "_Tile":
         """Room for what is not known yet."""
         count = blocks[0] * blocks[1]
-        cells = [np.zeros(count * _CELLS_PER_BLOCK, np.uint8) for _ in range(2)]
+        modes, transforms = np.zeros((2, count * _CELLS_PER_BLOCK), np.uint8)
         residuals = np.empty(count * BLOCK * BLOCK * channels, np.int32)
-        return cls(blocks, channels, np.zeros(blocks, np.uint8), *cells, residuals)
+        return cls(blocks, channels, np.zeros(blocks, np.uint8), modes, transforms, residuals)
 
     @classmethod
     def of(cls, symbols: TileSymbols) -> "_Tile":
