@@ -50,7 +50,7 @@ def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
 
 @lru_cache(maxsize=1)
 def _layouts() -> tuple[IntArray, IntArray, IntArray]:
-    """Per split: how many cells, those of `_block_cells` (SPLITS, 16, 3), which covers a unit (SPLITS, 4, 4)."""
+    """Per split: how many cells, its `_block_cells` (SPLITS, 16, 3), which covers a unit (SPLITS, 4, 4)."""
     counts, cells, units = np.zeros(SPLITS, np.int64), np.zeros((SPLITS, 16, 3), np.int64), []
     for split in range(SPLITS):
         found = _block_cells(split)
