@@ -232,7 +232,8 @@ def decode_picture(
     pixels = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
     tile_count = math.prod(tile_grid(*region[2:]))
     with mapping(processes(jobs, tile_count, gain=not kernels.shares_work)) as tile_map:
-        render_region(assembly_of(container, book, kernels, tile_map), region, pixels[:, :, :channels])
+        assembly = assembly_of(container, book, kernels, tile_map)
+        render_region(assembly, region, pixels[:, :, :channels], kernels)
     if "alpha" in container.sections:
         pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
     blocks = {

@@ -13,9 +13,8 @@ from inrcodec.decoding.view import Region
 from inrcodec.entropy import zstd_payload
 from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
-from inrcodec.signal.color import to_pixels
 from inrcodec.signal.quantiser import Quantiser
-from inrcodec.signal.resampling import axis, resample
+from inrcodec.signal.resampling import axis
 from inrcodec.tile.partition import BLOCK, Box
 
 _STRIP_PIXELS = 1 << 20
@@ -84,13 +83,14 @@ def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapp
     return Assembly((c.height, c.width), restorer, decoded, mapping)
 
 
-def render_region(source: Assembly, region: Region, out: Pixels) -> None:
+def render_region(source: Assembly, region: Region, out: Pixels, kernels: Kernels) -> None:
     """Fills an output grid with a region of a picture, strip by strip, so that memory stays bounded.
 
     Args:
         source: the picture's planes.
         region: (x, y, width, height) in source pixels, inside the picture.
         out: (H, W, 1 or 3) uint8, written to.
+        kernels: what computes.
 
     Raises:
         FormatError: a tile that it needs is damaged.
@@ -100,18 +100,22 @@ def render_region(source: Assembly, region: Region, out: Pixels) -> None:
     count = max(1, min(_STRIP_PIXELS // cols, 4 * _STRIP_PIXELS * rows // (width * height)))
     strips = [(begin, min(rows, begin + count)) for begin in range(0, rows, count)]
     fill = _copy if (cols, rows) == (width, height) else _resample
-    fill(source, region, out, strips)
+    fill(source, region, out, strips, kernels)
 
 
-def _copy(source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]]) -> None:
+def _copy(
+    source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]], kernels: Kernels
+) -> None:
     """Native size: samples become pixels."""
     x, y, width, _ = region
     boxes = [(y + begin, x, y + end, x + width) for begin, end in strips]
     for (begin, end), planes in zip(strips, source.regions(boxes), strict=True):
-        out[begin:end] = to_pixels(planes)
+        out[begin:end] = kernels.to_pixels(planes)
 
 
-def _resample(source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]]) -> None:
+def _resample(
+    source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]], kernels: Kernels
+) -> None:
     """Any other size: pixels are evaluations of the networks that the samples stand for."""
     x, y, width, height = region
     rows, cols = out.shape[:2]
@@ -124,4 +128,4 @@ def _resample(source: Assembly, region: Region, out: Pixels, strips: list[tuple[
     found = zip(strips, boxes, down, lines, source.regions(boxes), strict=True)
     for (begin, end), box, grid, index, planes in found:
         vertical, horizontal = (index - box[0], grid.taps), (columns - left, across.taps)
-        out[begin:end] = to_pixels(resample(planes.astype(np.float32), vertical, horizontal))
+        out[begin:end] = kernels.render(planes, vertical, horizontal)

@@ -131,5 +131,5 @@ class PictureEncoder:
         restorer = Restorer(self.tiles.codebook.restoration, step, self.tiles.kernels)
         decoded = np.empty_like(self.colour)
         assembly = Assembly((height, width), restorer, known, self.mapping)
-        render_region(assembly, (0, 0, width, height), decoded)
+        render_region(assembly, (0, 0, width, height), decoded, self.tiles.kernels)
         return decoded

@@ -18,6 +18,7 @@ from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
+from inrcodec.signal.resampling import Taps
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import Box, CellMap
 from inrcodec.tile.symbols import TileSymbols
@@ -26,6 +27,7 @@ VARIABLE = "INRCODEC_KERNELS"
 """Environment variable that names the kernel set where no device is asked for."""
 
 Planes = npt.NDArray[np.int16]
+Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -73,6 +75,14 @@ class Kernels(Protocol):
         self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
     ) -> Planes:
         """Exact: `inrcodec.signal.restoration.restore`."""
+        ...
+
+    def to_pixels(self, planes: Planes) -> Pixels:
+        """Exact: `inrcodec.signal.color.to_pixels`."""
+        ...
+
+    def render(self, planes: Planes, rows: Taps, cols: Taps) -> Pixels:
+        """Within one level: pixels of `inrcodec.signal.resampling.resample`."""
         ...
 
     def fit_tile(

@@ -24,6 +24,7 @@ from inrcodec.errors import EncodeError, FormatError
 from inrcodec.runtime.threads import threads
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
+from inrcodec.signal.resampling import Taps
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Box, CellMap, Partition
 from inrcodec.tile.symbols import TileSymbols
@@ -33,6 +34,7 @@ _ALIGNMENT = 64
 _CELLS_PER_BLOCK = (BLOCK // UNIT) ** 2
 
 Planes = npt.NDArray[np.int16]
+Pixels = npt.NDArray[np.uint8]
 Array = npt.NDArray[Any]
 _Pointer = ctypes.c_void_p
 _PARTS = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
@@ -75,6 +77,15 @@ class _Box(ctypes.Structure):
     _fields_: ClassVar = [(n, ctypes.c_int) for n in ("top", "left", "bottom", "right")]
 
 
+class _Axis(ctypes.Structure):
+    """`sinr_axis` of native/src/rendering.h."""
+
+    _fields_: ClassVar = [
+        *((n, ctypes.c_int) for n in ("count", "taps")),
+        *((n, _Pointer) for n in ("index", "weight")),
+    ]
+
+
 @cache
 def _library() -> ctypes.CDLL:
     """The compiled library.
@@ -87,6 +98,7 @@ def _library() -> ctypes.CDLL:
         raise EncodeError("the native kernels were not compiled: there was no C compiler")
     library = ctypes.CDLL(spec.origin)
     library.sinr_tile_bound.restype = ctypes.c_size_t
+    library.sinr_to_pixels.restype = None
     library.sinr_pool_start.restype = _Pointer
     library.sinr_pool_stop.restype = None
     library.sinr_pool_stop.argtypes = [_Pointer]
@@ -343,6 +355,41 @@ class NativeKernels:
                 )
             )
         return result
+
+    def to_pixels(self, planes: Planes) -> Pixels:
+        """See `Kernels`."""
+        samples = np.ascontiguousarray(planes, np.int16)
+        channels, height, width = samples.shape
+        pixels = np.empty((height, width, channels), np.uint8)
+        strides = ctypes.c_size_t(height * width), ctypes.c_size_t(width)
+        _library().sinr_to_pixels(_pointer(samples), *strides, channels, height, width, _pointer(pixels))
+        return pixels
+
+    def render(self, planes: Planes, rows: Taps, cols: Taps) -> Pixels:
+        """See `Kernels`."""
+        samples = np.ascontiguousarray(planes, np.int16)
+        channels, height, width = samples.shape
+        pixels = np.empty((len(rows[0]), len(cols[0]), channels), np.uint8)
+        strides = ctypes.c_size_t(height * width), ctypes.c_size_t(width)
+        parts = [
+            (np.ascontiguousarray(index, np.int32), np.ascontiguousarray(taps, np.float32))
+            for index, taps in (rows, cols)
+        ]
+        axes = [_Axis(*index.shape, index.ctypes.data, taps.ctypes.data) for index, taps in parts]
+        with _pool(self.workers) as pool:
+            _check(
+                _library().sinr_resample(
+                    _pointer(samples),
+                    *strides,
+                    channels,
+                    height,
+                    width,
+                    *map(ctypes.byref, axes),
+                    _pointer(pixels),
+                    pool,
+                )
+            )
+        return pixels
 
     def fit_tile(
         self,

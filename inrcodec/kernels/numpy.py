@@ -11,14 +11,16 @@ from inrcodec.decisions.fitting import Fit
 from inrcodec.entropy import payload
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
-from inrcodec.signal import reconstruction, restoration
+from inrcodec.signal import color, reconstruction, resampling, restoration
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
+from inrcodec.signal.resampling import Taps
 from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import Box, CellMap
 from inrcodec.tile.symbols import TileSymbols
 
 Planes = npt.NDArray[np.int16]
+Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -51,6 +53,14 @@ class NumpyKernels:
     ) -> Planes:
         """See `Kernels`."""
         return restoration.restore(network, planes, cells, step, box)
+
+    def to_pixels(self, planes: Planes) -> Pixels:
+        """See `Kernels`."""
+        return color.to_pixels(planes)
+
+    def render(self, planes: Planes, rows: Taps, cols: Taps) -> Pixels:
+        """See `Kernels`."""
+        return color.to_pixels(resampling.resample(planes.astype(np.float32), rows, cols))
 
     def fit_tile(
         self,

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+Taps = tuple[npt.NDArray[np.int64], FloatArray]
+"""Of an axis, (n, T) source samples that each of n output samples is made of, and (n, T) their weights."""
 
 WINDOW = 16
 """Samples per side of an overlapping network."""
@@ -78,17 +80,13 @@ def axis(begin: float, end: float, count: int) -> Axis:
     return Axis(start, wide.astype(np.float32))
 
 
-def resample(
-    planes: FloatArray,
-    rows: tuple[npt.NDArray[np.int64], FloatArray],
-    cols: tuple[npt.NDArray[np.int64], FloatArray],
-) -> FloatArray:
+def resample(planes: FloatArray, rows: Taps, cols: Taps) -> FloatArray:
     """Evaluates planes on a grid.
 
     Args:
         planes: (C, H, W) float32.
-        rows: (n, T) rows of `planes` that each row of the grid is made of, and (n, T) float32 their weights.
-        cols: (m, T) columns and weights, likewise.
+        rows: of the grid's n rows.
+        cols: of its m columns.
 
     Returns:
         (C, n, m) float32.

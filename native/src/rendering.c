@@ -1,7 +1,6 @@
 #include "rendering.h"
 
 #include "instructions.h"
-
 #include "matrix.h"
 #include "memory.h"
 
@@ -9,11 +8,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
+/* Of a loop: what it stores lies apart from all it reads. */
+#if defined(__GNUC__) && !defined(__clang__)
 #define APART _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
 #else
-#define INLINE static inline
 #define APART
 #endif
 
@@ -31,19 +29,19 @@
 #define LINES 16  /* rows of samples, or columns of the grid, that are resampled at a time */
 #define SHARE 16  /* rows of the grid that are a piece of work */
 
-INLINE uint8_t to_byte(int32_t mixed) {
+SINR_INLINE uint8_t to_byte(int32_t mixed) {
     int32_t value = mixed >> (FRACTION + INVERSE_BITS);
     value = value < 0 ? 0 : value;
     return (uint8_t)(value > 255 ? 255 : value);
 }
 
-INLINE void interleave(uint8_t (*colours)[CHUNK], int count, uint8_t *pixels) {
+SINR_INLINE void interleave(uint8_t (*colours)[CHUNK], int count, uint8_t *pixels) {
     for (int i = 0; i < count; i++)
         for (int c = 0; c < 3; c++) pixels[3 * i + c] = colours[c][i];
 }
 
 /* Sums stay below 2**30. */
-INLINE void pixels_of_samples(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
+SINR_INLINE void pixels_of_samples(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
     const int32_t offset = (1 << (FRACTION + INVERSE_BITS - 1)) + (MID << (FRACTION + INVERSE_BITS));
     if (channels == 1) {
         const int16_t *luma = samples[0];
@@ -71,7 +69,7 @@ static void row_c(const int16_t *const samples[3], int channels, int count, uint
 }
 
 /* Weighted sums of rows: (count) values each. */
-INLINE void blend_rows(const float *const *rows, const float *weight, int taps, int count, float *result) {
+SINR_INLINE void blend_rows(const float *const *rows, const float *weight, int taps, int count, float *result) {
     for (int i = 0; i < count; i++) result[i] = 0;
     /* Four taps at a time, so that sums are loaded and stored less often. */
     int t = 0;
@@ -90,7 +88,7 @@ INLINE void blend_rows(const float *const *rows, const float *weight, int taps, 
 
 /* Rows of samples, at most LINES, on the columns of a grid: (count of rows, cols->count).
  * lines: (width, LINES) scratch memory: one sample of every row side by side. */
-INLINE void resample_lines(
+SINR_INLINE void resample_lines(
     const int16_t *samples, size_t row, int count, int width, const sinr_axis *cols, float *lines, float *result) {
     for (int y = 0; y < count; y++)
         for (int x = 0; x < width; x++) lines[x * LINES + y] = samples[(size_t)y * row + (size_t)x];
@@ -109,17 +107,18 @@ INLINE void resample_lines(
             for (int y = 0; y < LINES; y++) values[y][n] = sums[y];
         }
         for (int y = 0; y < count; y++)
-            for (int n = 0; n < some; n++) result[(size_t)y * (size_t)cols->count + (size_t)(begin + n)] = values[y][n];
+            for (int n = 0; n < some; n++)
+                result[(size_t)y * (size_t)cols->count + (size_t)(begin + n)] = values[y][n];
     }
 }
 
-INLINE uint8_t to_byte_of_float(float mixed) {
+SINR_INLINE uint8_t to_byte_of_float(float mixed) {
     mixed = mixed > 0 ? mixed : 0;
     return (uint8_t)(int32_t)(mixed < 255 ? mixed : 255);
 }
 
 /* `pixels_of_samples` of any values; good to a level. */
-INLINE void pixels_of_values(const float *const values[3], int channels, int count, uint8_t *pixels) {
+SINR_INLINE void pixels_of_values(const float *const values[3], int channels, int count, uint8_t *pixels) {
     const float unit = 1.0f / (float)(1 << (FRACTION + INVERSE_BITS)), offset = MID + 0.5f;
     if (channels == 1) {
         const float *luma = values[0];
@@ -143,7 +142,7 @@ INLINE void pixels_of_values(const float *const values[3], int channels, int cou
 }
 
 /* A row of the grid. sources: (channels, taps) rows; sums: (channels, count) scratch memory. */
-INLINE void resample_row(
+SINR_INLINE void resample_row(
     const float *const *sources, const float *weight, int taps, int channels, int count, float *sums,
     uint8_t *pixels) {
     const float *values[3] = {sums, sums, sums};

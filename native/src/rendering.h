@@ -23,8 +23,8 @@ typedef struct {
     const float *weight;  /* (count, taps) */
 } sinr_axis;
 
-/* Pixels (rows->count, cols->count, channels) of planes evaluated on a grid; planes as in `sinr_to_pixels`, of which
- * `height` rows and `width` columns are there for the axes to refer to. SINR_ARGUMENT if they refer to others.
+/* Pixels (rows->count, cols->count, channels) of planes evaluated on a grid, within a level of exact ones. Planes
+ * are as in `sinr_to_pixels`; SINR_ARGUMENT if the axes refer to samples outside their `height` and `width`.
  * Asks for its memory once. */
 sinr_status sinr_resample(
     const int16_t *planes, size_t plane, size_t row, int channels, int height, int width, const sinr_axis *rows,

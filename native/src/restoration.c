@@ -13,21 +13,17 @@
 #include "restoration.h"
 
 #include "instructions.h"
-
 #include "matrix.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-/* Stores of a loop go to vectors apart from each other and from what it reads. */
+/* Of a loop over lanes: what it stores lies apart from all it reads. Unrolled, it would not become vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
 #define APART _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
 #else
-#define INLINE static inline
 #define APART
 #endif
 
@@ -35,7 +31,7 @@
 #define BAND 4        /* rows computed at a time */
 #define POINTS 36     /* products of a tile, at most */
 #define TILE_GROUP 6  /* `sinr_multiply` is fastest with multiples of this many rows */
-#define TILES 24      /* per product: the tiles' inputs and a block of their results stay in the second-level cache */
+#define TILES 24      /* per product: their inputs and a block of their results stay in the second-level cache */
 #define CHUNK 8       /* tiles whose inputs are transformed at a time */
 #define WIDEST 512    /* columns of a part, at most */
 #define LOWEST 32     /* rows of a part, at least, if it has fewer than there are: each computes some rows anew */
@@ -245,9 +241,9 @@ static void worker_layout(worker *w, const sinr_restorer *r, int cols, sinr_aren
 static int clip(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
 
 /* clip((32 sample + step) // (2 step)), where a quotient moved by 1024 is not negative. With a dividend below
- * 2**20 + 2049 step, the product of dividend and divisor is below 2**42: a reciprocal with so many bits is exact. */
+ * 2**20 + 2049 step, dividend times divisor is below 2**42: a reciprocal with so many bits is exact. */
 #define RECIPROCAL_BITS 42
-INLINE int scaled(int sample, int moved, uint64_t reciprocal) {
+SINR_INLINE int scaled(int sample, int moved, uint64_t reciprocal) {
     /* Where that would be negative, the result is clipped anyway. */
     int lowest = -(moved / (2 * ONE));
     uint64_t dividend = (uint64_t)(2 * ONE * (sample < lowest ? lowest : sample) + moved);
@@ -294,7 +290,7 @@ static void fill_inputs(const worker *w, int row) {
 }
 
 /* B d: `size` + 2 inputs at the points. */
-INLINE void inputs_at_points(int size, const int d[6], int16_t *v, size_t step) {
+SINR_INLINE void inputs_at_points(int size, const int d[6], int16_t *v, size_t step) {
     if (size == 1) {
         v[0] = (int16_t)d[0], v[step] = (int16_t)d[1], v[2 * step] = (int16_t)d[2];
     } else if (size == 2) {
@@ -314,7 +310,7 @@ INLINE void inputs_at_points(int size, const int d[6], int16_t *v, size_t step) 
 }
 
 /* A m, times s: `size` results of `size` + 2 products. */
-INLINE void results_of_points(int size, const uint32_t m[6], uint32_t *y, size_t step) {
+SINR_INLINE void results_of_points(int size, const uint32_t m[6], uint32_t *y, size_t step) {
     if (size == 1) {
         y[0] = m[0] + m[1] + m[2];
     } else if (size == 2) {
@@ -337,8 +333,8 @@ typedef struct {
     uint8_t *outputs[BAND]; /* likewise, of hidden layers */
 } tile_row;
 
-/* Transformed inputs of `count` tiles from number `begin` on, at most CHUNK, and of LANES channels from `lane` on. */
-INLINE void transform_lanes(
+/* Transformed inputs of `count` tiles from number `begin` on, at most CHUNK, LANES channels from `lane` on. */
+SINR_INLINE void transform_lanes(
     const tile_row *t, bool first, int high, int wide, int begin, int count, size_t lane, int16_t *transformed) {
     const size_t stride = (size_t)lanes(t->layer->inputs), step = TILES * stride;
     int16_t columns[CHUNK * 4 + 2][6][LANES];
@@ -365,7 +361,7 @@ INLINE void transform_lanes(
         }
 }
 
-INLINE void transform_inputs(
+SINR_INLINE void transform_inputs(
     const tile_row *t, bool first, int high, int wide, int begin, int count, int16_t *transformed) {
     const size_t stride = (size_t)lanes(t->layer->inputs);
     for (int n = 0; n < count; n += CHUNK)
@@ -376,7 +372,7 @@ INLINE void transform_inputs(
 }
 
 /* Sums of a tile, scaled: (high, wide, LANES). */
-INLINE void transform_outputs(int high, int wide, const int32_t *products, uint32_t (*sums)[LANES]) {
+SINR_INLINE void transform_outputs(int high, int wide, const int32_t *products, uint32_t (*sums)[LANES]) {
     uint32_t rows[4][6][LANES];
     const size_t step = (size_t)TILES * LANES;
     for (int x = 0; x < wide + 2; x++) {
@@ -399,7 +395,7 @@ INLINE void transform_outputs(int high, int wide, const int32_t *products, uint3
 }
 
 /* Adds what the last layer says of a tile to its samples; `row` and `col` count positions of the part. */
-INLINE void correct(const worker *w, const layer *l, int row, int col, uint32_t (*sums)[LANES]) {
+SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint32_t (*sums)[LANES]) {
     const call *c = w->call;
     const sinr_unrestored *p = c->picture;
     const int high = l->tiling->high, wide = l->tiling->wide;
@@ -426,7 +422,7 @@ INLINE void correct(const worker *w, const layer *l, int row, int col, uint32_t 
 }
 
 /* Clipped sums of hidden layers. The loops are apart, or GCC 12 makes branches of them. */
-INLINE void store_activations(
+SINR_INLINE void store_activations(
     const uint32_t *sums, uint32_t inverse, const uint32_t *bias, int shift, uint8_t *activations) {
     int32_t values[LANES];
     APART
@@ -440,7 +436,7 @@ INLINE void store_activations(
 }
 
 /* Results of a row of tiles: `cols` columns of positions of it. */
-INLINE void convolve(
+SINR_INLINE void convolve(
     const worker *w, const tile_row *t, bool first, int high, int wide, int row, int cols) {
     const layer *l = t->layer;
     const int all = (cols + wide - 1) / wide, batches = (all + TILES - 1) / TILES;
@@ -472,7 +468,7 @@ INLINE void convolve(
     }
 }
 
-INLINE void convolve_any(const worker *w, const tile_row *t, int row, int cols) {
+SINR_INLINE void convolve_any(const worker *w, const tile_row *t, int row, int cols) {
     const tiling *kind = t->layer->tiling;
     if (kind->wide == 4)
         convolve(w, t, false, 4, 4, row, cols);
@@ -489,7 +485,7 @@ INLINE void convolve_any(const worker *w, const tile_row *t, int row, int cols) 
 static void convolve_c(const worker *w, const tile_row *t, int row, int cols) { convolve_any(w, t, row, cols); }
 
 #ifdef SINR_AVX2
-__attribute__((target("avx2"))) static void convolve_avx2(const worker *w, const tile_row *t, int row, int cols) {
+SINR_AVX2 static void convolve_avx2(const worker *w, const tile_row *t, int row, int cols) {
     convolve_any(w, t, row, cols);
 }
 #endif
@@ -509,7 +505,7 @@ static void fill_band(const worker *w, int number, int band) {
             t.outputs[y] = w->hidden[number - 1] + (size_t)((row + y) % (2 * BAND)) * out_row;
         const int cols = w->width + 2 * (r->layers - number);
 #ifdef SINR_AVX2
-        if (__builtin_cpu_supports("avx2")) {
+        if (sinr_has_avx2()) {
             convolve_avx2(w, &t, row, cols);
             continue;
         }
