@@ -1,5 +1,7 @@
 #include "entropy.h"
 
+#include "lanes.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,14 +317,37 @@ static bool walk_splits(walk *w) {
     return true;
 }
 
-/* Activations (count, stride of the next input) of sums and biases. */
-static void activate(const int32_t *sums, const int32_t *bias, size_t outputs, int count, int shift, int16_t *hidden) {
+/* Activations (count, outputs) of sums and biases. */
+SINR_INLINE void activate_loop(
+    const int32_t *sums, const int32_t *bias, size_t outputs, int count, int shift, int16_t *hidden) {
     for (int n = 0; n < count; n++)
         for (size_t o = 0; o < outputs; o++) {
             int32_t value = (sums[(size_t)n * outputs + o] + bias[o]) >> shift;
             hidden[(size_t)n * outputs + o] = (int16_t)(value < 0 ? 0 : value > HIDDEN_MAX ? HIDDEN_MAX : value);
         }
 }
+
+SINR_CHOOSE(
+    static, void, activate,
+    (const int32_t *sums, const int32_t *bias, size_t outputs, int count, int shift, int16_t *hidden),
+    (sums, bias, outputs, count, shift, hidden))
+
+/* Rows of activations (count, inputs). */
+SINR_INLINE void last_layer_loop(
+    const int16_t *hidden, const int16_t *weight, int32_t bias, size_t inputs, int count, int first_row,
+    uint8_t *rows) {
+    for (int n = 0; n < count; n++) {
+        int32_t sum = bias;
+        for (size_t i = 0; i < inputs; i++) sum += hidden[(size_t)n * inputs + i] * weight[i];
+        sum >>= 10;
+        rows[n] = (uint8_t)(first_row + (sum < 0 ? 0 : sum > SINR_ROWS - 1 ? SINR_ROWS - 1 : sum));
+    }
+}
+
+SINR_CHOOSE(
+    static, void, last_layer,
+    (const int16_t *hidden, const int16_t *weight, int32_t bias, size_t inputs, int count, int first_row, uint8_t *rows),
+    (hidden, weight, bias, inputs, count, first_row, rows))
 
 /* Table rows of `count` rows of w->features, to w->chosen. */
 static void choose_rows(walk *w, const sinr_context *c, int count, int table_class) {
@@ -331,14 +356,7 @@ static void choose_rows(walk *w, const sinr_context *c, int count, int table_cla
     activate(w->sums, c->bias1, first, count, 6, w->hidden);
     sinr_multiply(&c->second, w->hidden, first, w->sums, second, count);
     activate(w->sums, c->bias2, second, count, 7, w->hidden);
-    for (int n = 0; n < count; n++) {
-        const int16_t *row = w->hidden + (size_t)n * second;
-        int32_t sum = c->bias3;
-        for (size_t o = 0; o < second; o++) sum += row[o] * c->weight3[o];
-        sum >>= 10;
-        sum = sum < 0 ? 0 : sum > SINR_ROWS - 1 ? SINR_ROWS - 1 : sum;
-        w->chosen[n] = (uint8_t)(sum + table_class * SINR_ROWS);
-    }
+    last_layer(w->hidden, c->weight3, c->bias3, second, count, table_class * SINR_ROWS, w->chosen);
 }
 
 /* Features that tell transform types and modes apart, and what fills up the row. */
