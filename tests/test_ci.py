@@ -37,15 +37,20 @@ def quick_start():
 
 
 CHECKS = [
+    "INRCODEC_KERNELS=native .venv/bin/inrcodec --version",
     ".venv/bin/pip install -q -c constraints.txt -e '.[dev]'",
     ".venv/bin/ruff check",
     ".venv/bin/ruff format --check",
     ".venv/bin/mypy",
-    "python3 -m venv oldest && oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
+    "python3 -m venv oldest && CC=false oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
     "oldest/bin/python -m pytest -q",
 ]
 COMMANDS = quick_start() + CHECKS
-CALLS = [shlex.join(shlex.split(call)).replace("'", "") for line in COMMANDS for call in line.split(" && ")]
+CALLS = [
+    re.sub(r"^\w+=\w+ ", "", shlex.join(shlex.split(call)).replace("'", ""))
+    for line in COMMANDS
+    for call in line.split(" && ")
+]
 
 
 @pytest.fixture
