@@ -1,6 +1,7 @@
 #include "costs.h"
 
 #include "lanes.h"
+#include "pruned.h"
 
 #include <string.h>
 
@@ -22,23 +23,22 @@ SINR_INLINE float rough_log2(float value) {
 /* The nearest integer of what is below 2**22: there, sums have no bits for a fraction. */
 SINR_INLINE float rounded(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
-/* Without `sums`, nothing is predicted. */
-SINR_INLINE float cost(
-    const float *weights, const int32_t *sums, const int32_t *bias, float gain, float scale, const float *finer, int count) {
+/* The two parts of a weight's cost; the second as the factor of which it is the logarithm. */
+SINR_INLINE void add_cost(float weight, float *bits, float *product) {
+    float square = weight * weight;
+    *bits += SINR_EXCHANGE * square / (1.0f + 1.4f * square);
+    *product *= 1.0f + 0.5f * square;
+}
+
+SINR_INLINE float sinr_weights_cost_loop(const float *weights, const float *finer, int count) {
     float bits[SINR_LANES] = {0};
     for (int i = 0; i < count;) {
         float product[SINR_LANES];
         for (int l = 0; l < SINR_LANES; l++) product[l] = 1.0f;
         int end = i + FACTORS * SINR_LANES;
         for (; i < end && i < count; i += SINR_LANES)
-            for (int l = 0; l < SINR_LANES; l++) {
-                float w = weights[i + l];
-                if (sums) w -= scale * rounded(gain * (float)(sums[i + l] + bias[i + l]));
-                w *= finer[i + l];
-                float square = w * w;
-                bits[l] += SINR_EXCHANGE * square / (1.0f + 1.4f * square);
-                product[l] *= 1.0f + 0.5f * square;
-            }
+            for (int l = 0; l < SINR_LANES; l++)
+                add_cost(weights[i + l] * finer[i + l], &bits[l], &product[l]);
         for (int l = 0; l < SINR_LANES; l++) bits[l] += rough_log2(product[l]);
     }
     float total = 0;
@@ -46,18 +46,32 @@ SINR_INLINE float cost(
     return total;
 }
 
-SINR_INLINE float sinr_weights_cost_loop(const float *weights, const float *finer, int count) {
-    return cost(weights, NULL, NULL, 0, 0, finer, count);
-}
+SINR_CHOOSE(
+    , float, sinr_weights_cost, (const float *weights, const float *finer, int count), (weights, finer, count))
 
-SINR_CHOOSE(, float, sinr_weights_cost, (const float *weights, const float *finer, int count), (weights, finer, count))
-
-SINR_INLINE float sinr_residuals_cost_loop(
-    const float *weights, const int32_t *sums, const int32_t *bias, float gain, float scale, const float *finer, int count) {
-    return cost(weights, sums, bias, gain, scale, finer, count);
+SINR_INLINE void sinr_residual_costs_loop(
+    const float *weights, const int32_t *sums, const float *gain, float scale, const float *finer, int count,
+    int lanes, float *costs) {
+    for (int begin = 0; begin < lanes; begin += SINR_ABREAST) {
+        const float *w = weights + begin, *f = finer + begin;
+        const int32_t *sum = sums + begin;
+        float bits[SINR_ABREAST] = {0}, factor[SINR_ABREAST];
+        for (int l = 0; l < SINR_ABREAST; l++) factor[l] = gain[begin + l];
+        for (int i = 0; i < count;) {
+            float product[SINR_ABREAST];
+            for (int l = 0; l < SINR_ABREAST; l++) product[l] = 1.0f;
+            int end = i + FACTORS;
+            for (; i < end && i < count; i++, w += lanes, f += lanes, sum += lanes)
+                for (int l = 0; l < SINR_ABREAST; l++)
+                    add_cost((w[l] - scale * rounded(factor[l] * (float)sum[l])) * f[l], &bits[l], &product[l]);
+            for (int l = 0; l < SINR_ABREAST; l++) bits[l] += rough_log2(product[l]);
+        }
+        for (int l = 0; l < SINR_ABREAST; l++) costs[begin + l] = bits[l];
+    }
 }
 
 SINR_CHOOSE(
-    , float, sinr_residuals_cost,
-    (const float *weights, const int32_t *sums, const int32_t *bias, float gain, float scale, const float *finer, int count),
-    (weights, sums, bias, gain, scale, finer, count))
+    , void, sinr_residual_costs,
+    (const float *weights, const int32_t *sums, const float *gain, float scale, const float *finer, int count,
+     int lanes, float *costs),
+    (weights, sums, gain, scale, finer, count, lanes, costs))

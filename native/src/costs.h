@@ -10,10 +10,13 @@
 /* Of weights[i] * finer[i], quantiser steps; `count` is a multiple of SINR_LANES. */
 float sinr_weights_cost(const float *weights, const float *finer, int count);
 
-/* Of (weights[i] - scale * predicted[i]) * finer[i], likewise, where what is predicted is gain * (sums[i] + bias[i]),
- * rounded: modes that predict the same cost the same, whatever the step. */
-float sinr_residuals_cost(
-    const float *weights, const int32_t *sums, const int32_t *bias, float gain, float scale, const float *finer,
-    int count);
+/* Of (weights - scale * predicted) * finer, for many rows side by side, where what is predicted is gain * sums,
+ * rounded: modes that predict the same cost the same, whatever the step.
+ * weights, sums, finer: (count, lanes); lanes are a multiple of SINR_ABREAST
+ * gain, costs: (lanes)
+ */
+void sinr_residual_costs(
+    const float *weights, const int32_t *sums, const float *gain, float scale, const float *finer, int count,
+    int lanes, float *costs);
 
 #endif

@@ -5,9 +5,9 @@
 #ifndef SINR_DECISIONS_H
 #define SINR_DECISIONS_H
 
+#include "kinds.h"
 #include "parallel.h"
 #include "partition.h"
-#include "prediction.h"
 #include "quantisation.h"
 #include "reconstruction.h"
 #include "status.h"
@@ -22,20 +22,21 @@
  */
 sinr_status sinr_split_costs(
     const float *planes, int channels, int block_rows, int block_cols, const sinr_quantiser *quantiser,
-    sinr_predictor *const *predictors, float *const *costs, sinr_pool *pool);
+    const sinr_kind *kinds, float *const *costs, sinr_pool *pool);
 
 /* How to cut every block: (block_rows, block_cols). */
 void sinr_cheapest_splits(float *const *costs, int block_rows, int block_cols, uint8_t *splits);
 
-/* Least-squares weights of the cells of a partition.
- * spectrum: per cell size, becomes (cells of that size, channels, size * size), fixed-point, vertical harmonic first
+/* Least-squares weights of the cells of a partition, fixed-point, vertical harmonic first.
+ * spectrum: per cell size, becomes (cells of that size, channels, size * size)
  */
-sinr_status sinr_spectra(
-    const float *planes, int channels, const sinr_partition *partition, float *const *spectrum, sinr_pool *pool);
+void sinr_spectra(
+    const float *planes, int channels, const sinr_kind *kinds, const sinr_partition *partition,
+    float *const *spectrum, sinr_pool *pool);
 
 /* What symbols would cost, per cell size. */
 typedef struct {
-    const uint8_t *rows[SINR_SIZES];     /* (cells, channels, size * size) which of `bits` serves; NULL: 0 for all */
+    const uint8_t *rows[SINR_SIZES];     /* (cells, channels, size * size) of `bits`; NULL: the first for all */
     const float *bits[SINR_SIZES];       /* (SINR_MAGNITUDE_ROWS, SINR_MAGNITUDES), the sign included */
     const float *modes[SINR_SIZES];      /* (cells, modes); NULL: 0 for all */
     const float *transforms[SINR_SIZES]; /* (SINR_TRANSFORMS) */
@@ -57,7 +58,7 @@ void sinr_rate_plain(sinr_rate *rate, sinr_plain_rate *memory);
  * planes:   (channels, rows * 8, cols * 8) becomes what a decoder draws of them
  */
 sinr_status sinr_fit_pass(
-    const float *const *spectrum, const sinr_quantiser *quantiser, sinr_predictor *const *predictors,
+    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds,
     const sinr_rate *rate, int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool);
 
 #endif

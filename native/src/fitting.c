@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Cells whose boundaries go through the networks together, at most; and how many are worth sharing. */
-#define BATCH 8
+#define BATCH 16
 #define WORTH_SHARING 4
 
 /* EXCHANGE * (1 - 2 * the dead zone's offset): integers are rounded up from 0.64. */
@@ -17,35 +17,35 @@
 typedef struct {
     sinr_batch batch;
     sinr_decision *decision;
+    float *costs; /* (BATCH, modes) */
     int32_t *residual;
     double *drawing;
 } scratch;
 
 typedef struct {
     const float *const *spectrum;
-    sinr_predictor *const *predictors;
+    const sinr_kind *kinds;
     const sinr_rate *rate;
     int trials;
     bool hide;
     sinr_symbols *symbols;
     sinr_step_tables *tables;
-    sinr_kind *kinds;
     sinr_canvas canvas;
     int32_t *pieces; /* (cells + 1) where those of a level begin in the partition's order */
     scratch *workers;
 } fitting;
 
 static void layout(fitting *f, int workers, sinr_arena *arena) {
-    int channels = f->symbols->channels, modes = f->predictors[0]->modes;
+    int channels = f->symbols->channels, modes = f->kinds[0].predictor->modes;
     f->tables = sinr_take(arena, 1, sizeof *f->tables);
-    f->kinds = sinr_kinds_layout(f->predictors, arena);
     sinr_canvas_layout(&f->canvas, arena);
     f->pieces = sinr_take(arena, (size_t)f->symbols->partition->cells + 1, sizeof *f->pieces);
     f->workers = sinr_take(arena, (size_t)workers, sizeof *f->workers);
     for (int i = 0; i < workers; i++) {
         scratch w;
-        sinr_batch_layout(&w.batch, f->predictors, BATCH, channels, modes, arena);
-        w.decision = sinr_decision_layout(f->predictors, channels, arena);
+        sinr_batch_layout(&w.batch, f->kinds, BATCH, channels, modes, arena);
+        w.decision = sinr_decision_layout(f->kinds, channels, arena);
+        w.costs = sinr_take(arena, (size_t)(BATCH * modes), sizeof *w.costs);
         w.residual = sinr_take(arena, (size_t)channels * SINR_HARMONICS_MAX, sizeof *w.residual);
         w.drawing = sinr_take(arena, SINR_DRAW_SCRATCH, sizeof *w.drawing);
         if (f->workers) f->workers[i] = w;
@@ -57,6 +57,7 @@ static void fit_cell(const fitting *f, scratch *w, int id, const sinr_known *kno
     const sinr_cell *cell = symbols->partition->cell + id;
     size_t place = (size_t)cell->place * (size_t)(known->channels * known->kind->harmonics.count);
     int32_t *residuals = symbols->residuals[cell->index] + place;
+    const sinr_around *around = sinr_known_around(known);
     sinr_decision *d = w->decision;
     sinr_decide(d, known, f->trials);
     if (f->hide) sinr_decision_hide(d, known);
@@ -64,10 +65,33 @@ static void fit_cell(const fitting *f, scratch *w, int id, const sinr_known *kno
     symbols->modes[id] = (uint8_t)d->best->mode;
     symbols->transforms[id] = (uint8_t)d->best->transform;
     sinr_dequantise(
-        f->tables, cell->index, known->channels, known->around->deviation, residuals, w->residual);
+        f->tables, cell->index, known->channels, around->deviation, residuals, w->residual);
     sinr_draw(
-        &f->canvas, cell, known->around, d->predicted, (size_t)known->kind->stride, w->residual, d->best->transform,
+        &f->canvas, cell, around, d->predicted, (size_t)known->kind->predicted, w->residual, d->best->transform,
         w->drawing);
+}
+
+/* Looks around some cells, and at what all modes leave of them. */
+static void look(
+    const fitting *f, scratch *w, const sinr_kind *kind, const sinr_cell *const *cells, int count) {
+    int channels = f->symbols->channels, modes = kind->predictor->modes, step = f->tables->step;
+    sinr_batch_look(&w->batch, kind, &f->canvas, cells, count, step);
+    for (int row = 0; row < w->batch.rows; row++) {
+        int cell = row / channels, c = row % channels;
+        float finer[SINR_DIAGONALS];
+        sinr_finer(kind, f->tables, c, w->batch.around[cell * channels].deviation, finer);
+        size_t plane = (size_t)cells[cell]->place * (size_t)channels + (size_t)c;
+        const float *spectrum = f->spectrum[kind->index] + plane * (size_t)kind->harmonics.count;
+        sinr_batch_weights(&w->batch, kind, row, spectrum, step, finer);
+    }
+    for (int mode = 0; mode < modes; mode++) {
+        sinr_batch_costs(&w->batch, kind, mode, step, mode);
+        for (int i = 0; i < count; i++) {
+            float *cost = w->costs + i * modes + mode;
+            *cost = 0;
+            for (int c = 0; c < channels; c++) *cost += w->batch.costs[i * channels + c];
+        }
+    }
 }
 
 /* Fits some cells of one size that do not look at each other. */
@@ -77,27 +101,22 @@ static void fit_piece(void *context, int piece, int worker) {
     scratch *w = f->workers + worker;
     const int32_t *ids = partition->order + f->pieces[piece];
     int count = f->pieces[piece + 1] - f->pieces[piece], channels = f->symbols->channels;
-    int index = partition->cell[ids[0]].index, rows = count * channels;
+    int index = partition->cell[ids[0]].index;
     const sinr_kind *kind = f->kinds + index;
-    const sinr_predictor *p = kind->predictor;
     const sinr_cell *cells[BATCH] = {NULL};
     for (int i = 0; i < count; i++) cells[i] = partition->cell + ids[i];
-    sinr_batch_look(&w->batch, kind, &f->canvas, cells, count, f->tables->step);
-    size_t stride = (size_t)kind->stride, mode_stride = (size_t)rows * stride;
-    for (int mode = 0; mode < p->modes; mode++)
-        sinr_multiply(
-            &p->third[mode], w->batch.features, sinr_feature_stride(p), w->batch.sums + (size_t)mode * mode_stride,
-            stride, rows);
-    sinr_known known = {.kind = kind, .tables = f->tables, .channels = channels, .mode_stride = mode_stride};
+    look(f, w, kind, cells, count);
+    sinr_known known = {.kind = kind, .tables = f->tables, .channels = channels, .batch = &w->batch};
     known.bits = f->rate->bits[index];
     known.transforms = f->rate->transforms[index];
+    size_t modes = (size_t)kind->predictor->modes;
     for (int i = 0; i < count; i++) {
         size_t place = (size_t)cells[i]->place, harmonics = place * (size_t)(channels * kind->harmonics.count);
         known.spectrum = f->spectrum[index] + harmonics;
-        known.around = w->batch.around + i * channels;
-        known.sums = w->batch.sums + (size_t)(i * channels) * stride;
+        known.row = i * channels;
+        known.costs = w->costs + (size_t)i * modes;
         known.rows = f->rate->rows[index] ? f->rate->rows[index] + harmonics : NULL;
-        known.modes = f->rate->modes[index] ? f->rate->modes[index] + place * (size_t)p->modes : NULL;
+        known.modes = f->rate->modes[index] ? f->rate->modes[index] + place * modes : NULL;
         fit_cell(f, w, ids[i], &known);
     }
 }
@@ -117,22 +136,19 @@ static void fit_level(fitting *f, int begin, int end, sinr_pool *pool) {
 }
 
 sinr_status sinr_fit_pass(
-    const float *const *spectrum, const sinr_quantiser *quantiser, sinr_predictor *const *predictors,
+    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds,
     const sinr_rate *rate, int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool) {
     const sinr_partition *partition = symbols->partition;
     if (trials < 1 || symbols->channels > SINR_CHANNELS_MAX) return SINR_ARGUMENT;
     fitting f = {
-        .spectrum = spectrum, .predictors = predictors, .rate = rate, .trials = trials, .hide = hide,
-        .symbols = symbols};
+        .spectrum = spectrum, .kinds = kinds, .rate = rate, .trials = trials, .hide = hide, .symbols = symbols};
     int workers = sinr_workers(pool);
     sinr_arena arena = {NULL, 0};
     layout(&f, workers, &arena);
-    sinr_status status;
-    void *memory = sinr_allocate(&arena, &status);
-    if (status) return status;
+    void *memory = sinr_reserve(&arena);
+    if (!memory) return SINR_NO_MEMORY;
     layout(&f, workers, &arena);
     sinr_step_tables_fill(f.tables, quantiser);
-    sinr_kinds_fill(f.kinds, predictors);
     sinr_canvas_fill(&f.canvas, partition, symbols->channels, planes);
     for (int begin = 0, end; begin < partition->groups; begin = end) {
         int level = partition->cell[partition->order[partition->group[begin]]].level;

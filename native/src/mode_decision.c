@@ -8,17 +8,15 @@
 
 #define RESIDUAL 8
 
-sinr_decision *sinr_decision_layout(sinr_predictor *const *predictors, int channels, sinr_arena *arena) {
-    size_t stride = 0, count = SINR_HARMONICS_MAX;
-    for (int index = 0; index < SINR_SIZES; index++) {
-        size_t needed = sinr_weight_stride(predictors[index]);
-        stride = needed > stride ? needed : stride;
-    }
+sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_arena *arena) {
+    size_t predicted = 0, count = SINR_HARMONICS_MAX;
+    for (int index = 0; index < SINR_SIZES; index++)
+        if ((size_t)kinds[index].predicted > predicted) predicted = (size_t)kinds[index].predicted;
     sinr_decision *taken = sinr_take(arena, 1, sizeof *taken), d;
     memset(&d, 0, sizeof d);
     sinr_trial *trials = sinr_take(arena, 2, sizeof *trials);
-    d.predicted = sinr_take(arena, (size_t)channels * stride, sizeof *d.predicted);
-    d.attempt = sinr_take(arena, stride, sizeof *d.attempt);
+    d.predicted = sinr_take(arena, (size_t)channels * predicted, sizeof *d.predicted);
+    d.attempt = sinr_take(arena, predicted, sizeof *d.attempt);
     d.finer_grid = sinr_take(arena, count, sizeof *d.finer_grid);
     d.rest = sinr_take(arena, count, sizeof *d.rest);
     d.scratch = sinr_take(arena, count, sizeof *d.scratch);
@@ -26,8 +24,6 @@ sinr_decision *sinr_decision_layout(sinr_predictor *const *predictors, int chann
         d.grid[c] = sinr_take(arena, count, sizeof *d.grid[c]);
         d.own[c] = sinr_take(arena, count, sizeof *d.own[c]);
         d.finer[c] = sinr_take(arena, count, sizeof *d.finer[c]);
-        d.low[c] = sinr_take(arena, stride, sizeof *d.low[c]);
-        d.low_finer[c] = sinr_take(arena, stride, sizeof *d.low_finer[c]);
         d.rows[c] = sinr_take(arena, count, sizeof *d.rows[c]);
         d.turned[c] = sinr_take(arena, SINR_TRANSFORMS * count, sizeof *d.turned[c]);
         for (int t = 0; t < 2; t++) {
@@ -49,23 +45,17 @@ sinr_decision *sinr_decision_layout(sinr_predictor *const *predictors, int chann
 static void prepare(sinr_decision *d, const sinr_known *known, int c) {
     const sinr_kind *kind = known->kind;
     const sinr_harmonics *h = &kind->harmonics;
+    const sinr_around *around = sinr_known_around(known);
     const float *spectrum = known->spectrum + c * h->count;
     float finer[SINR_DIAGONALS], steps = 1.0f / (float)known->tables->step, *grid = d->grid[c];
-    sinr_finer(kind, known->tables, c, known->around[0].deviation, finer);
+    sinr_finer(kind, known->tables, c, around[0].deviation, finer);
     for (int i = 0; i < h->count; i++) grid[i] = spectrum[i] * steps;
-    grid[0] = (spectrum[0] - (float)(known->around[c].mean * h->size)) * steps;
+    grid[0] = (spectrum[0] - (float)(around[c].mean * h->size)) * steps;
     for (int i = 0; i < h->count; i++) {
         float own = finer[h->diagonal[i]];
         d->finer[c][i] = own;
         d->own[c][i] = grid[h->scan[i]] * own;
     }
-    int j = 0;
-    for (int k = 0; k < h->size; k++)
-        for (int m = 0; m < sinr_predicted_columns(h->size, k); m++, j++) {
-            d->low[c][j] = grid[k * h->size + m];
-            d->low_finer[c][j] = finer[k + m];
-        }
-    for (; j < kind->stride; j++) d->low[c][j] = d->low_finer[c][j] = 0;
     if (!c)
         for (int k = 0; k < h->size; k++)
             memcpy(d->finer_grid + k * h->size, finer + k, (size_t)h->size * sizeof *finer);
@@ -92,28 +82,13 @@ static int rank(const float *costs, int count, int first, int best, int *ranked)
     return found;
 }
 
-static int ranked_modes(const sinr_decision *d, const sinr_known *known, int trials, int *ranked) {
-    const sinr_kind *kind = known->kind;
-    float costs[256], steps = 1.0f / (float)known->tables->step;
-    for (int mode = 0; mode < kind->predictor->modes; mode++) {
-        costs[mode] = 0;
-        for (int c = 0; c < known->channels; c++)
-            costs[mode] += sinr_residuals_cost(
-                d->low[c], known->sums + (size_t)mode * known->mode_stride + c * kind->stride,
-                kind->bias + mode * kind->stride, sinr_gain(kind, known->around + c), steps, d->low_finer[c],
-                kind->stride);
-    }
-    return rank(costs, kind->predictor->modes, 0, trials, ranked);
-}
-
 /* What a decoder predicts, as `sinr_predict` does, of one plane. */
 static void predict(const sinr_known *known, int mode, int c, int32_t *predicted) {
     const sinr_kind *kind = known->kind;
-    const int32_t *sums = known->sums + (size_t)mode * known->mode_stride + c * kind->stride;
-    const int32_t *bias = kind->bias + mode * kind->stride;
-    int64_t gain = known->around[c].scale << kind->index;
-    for (int i = 0; i < kind->predicted; i++) {
-        int64_t weight = ((int64_t)(sums[i] + bias[i]) * gain + (1 << 19)) >> 20;
+    const int32_t *sums = sinr_batch_sums(known->batch, kind, mode) + known->row + c;
+    int64_t gain = sinr_known_around(known)[c].scale << kind->index;
+    for (int i = 0; i < kind->predicted; i++, sums += known->batch->lanes) {
+        int64_t weight = (*sums * gain + (1 << 19)) >> 20;
         predicted[i] = (int32_t)(weight < -SINR_WEIGHT_MAX  ? -SINR_WEIGHT_MAX
                                  : weight > SINR_WEIGHT_MAX ? SINR_WEIGHT_MAX
                                                             : weight);
@@ -138,7 +113,7 @@ static void turn(sinr_decision *d, const sinr_known *known, int c, int vertical)
     const sinr_harmonics *h = &kind->harmonics;
     float *turned = d->turned[c], *row = turned + 3 * vertical * h->count;
     if (!(d->known[c] & RESIDUAL)) {
-        const int32_t *predicted = d->predicted + c * kind->stride;
+        const int32_t *predicted = d->predicted + c * kind->predicted;
         float steps = 1.0f / (float)known->tables->step;
         memcpy(turned, d->grid[c], (size_t)h->count * sizeof *turned);
         for (int i = 0; i < kind->predicted; i++) turned[kind->low[i]] -= (float)predicted[i] * steps;
@@ -161,7 +136,7 @@ static void transform_weights(sinr_decision *d, const sinr_known *known, int c) 
  * those of chroma. */
 static const float *after_luma(sinr_decision *d, const sinr_known *known, const sinr_trial *trial, int c) {
     const sinr_harmonics *h = &known->kind->harmonics;
-    const int32_t *slope = known->around[c].slope;
+    const int32_t *slope = sinr_known_around(known)[c].slope;
     if (!trial->kept[0] || !(slope[0] | slope[1])) return trial->weights[c];
     memcpy(d->rest, trial->weights[c], (size_t)h->count * sizeof *d->rest);
     float slopes[2] = {(float)slope[0] / 64.0f, (float)slope[1] / 64.0f};
@@ -210,10 +185,10 @@ void sinr_decide(sinr_decision *d, const sinr_known *known, int trials) {
     int ranked[256];
     for (int c = 0; c < known->channels; c++) prepare(d, known, c);
     d->best->cost = FLT_MAX;
-    int count = ranked_modes(d, known, trials, ranked);
+    int count = rank(known->costs, known->kind->predictor->modes, 0, trials, ranked);
     for (int i = 0; i < count; i++) try(d, known, ranked[i], 0);
     for (int c = 0; c < known->channels; c++)
-        predict(known, d->best->mode, c, d->predicted + c * known->kind->stride);
+        predict(known, d->best->mode, c, d->predicted + c * known->kind->predicted);
     try_transforms(d, known, trials);
 }
 

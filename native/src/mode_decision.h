@@ -3,7 +3,6 @@
 #define SINR_MODE_DECISION_H
 
 #include "decisions.h"
-#include "kinds.h"
 
 #define SINR_CHANNELS_MAX 3
 
@@ -13,12 +12,16 @@ typedef struct {
     const sinr_step_tables *tables;
     int channels;
     const float *spectrum;     /* (channels, size * size) */
-    const sinr_around *around; /* (channels) */
-    const int32_t *sums;       /* (modes), each `mode_stride` after the one before, of (channels, stride) */
-    size_t mode_stride;
+    const sinr_batch *batch;   /* in which it is, and predictions of all modes are */
+    int row;                   /* of luma in there */
+    const float *costs;        /* (modes) of what they leave */
     const uint8_t *rows;       /* (channels, size * size) in grid order, or NULL */
     const float *bits, *modes, *transforms; /* of `sinr_rate`; `modes` may be NULL */
 } sinr_known;
+
+static inline const sinr_around *sinr_known_around(const sinr_known *known) {
+    return known->batch->around + known->row;
+}
 
 /* A mode and a transform type that were tried. Weights and integers are in scan order. */
 typedef struct {
@@ -32,23 +35,21 @@ typedef struct {
 /* A decision, and memory for it. */
 typedef struct {
     sinr_trial *best, *other;
-    int32_t *predicted;                   /* (channels, stride) by the best mode, exact */
-    int32_t *attempt;                     /* (stride) by another */
+    int32_t *predicted;                   /* (channels, predicted) by the best mode, exact */
+    int32_t *attempt;                     /* (predicted) by another */
     float *grid[SINR_CHANNELS_MAX];       /* weights less the mean, in the picture's steps, grid order */
     float *own[SINR_CHANNELS_MAX];        /* the same in their own steps, scan order */
     float *finer[SINR_CHANNELS_MAX];      /* own steps per picture's step, scan order */
     float *finer_grid;                    /* that of luma, grid order */
-    float *low[SINR_CHANNELS_MAX];        /* of what is predicted: weights in the picture's steps */
-    float *low_finer[SINR_CHANNELS_MAX];
     uint8_t *rows[SINR_CHANNELS_MAX];     /* scan order */
     float *turned[SINR_CHANNELS_MAX];     /* (SINR_TRANSFORMS, size * size) residual of the best mode, grid order */
     int known[SINR_CHANNELS_MAX];         /* bits: 8 its residual; 1 << vertical type, rows that are turned */
     float *rest, *scratch;
 } sinr_decision;
 
-sinr_decision *sinr_decision_layout(sinr_predictor *const *predictors, int channels, sinr_arena *arena);
+sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_arena *arena);
 
-/* The cheapest found: modes with the first transform, then transforms with the cheapest mode. */
+/* The cheapest found, of some modes with the first transform, then as many transforms with the cheapest mode. */
 void sinr_decide(sinr_decision *d, const sinr_known *known, int trials);
 
 /* Moves what was found so that it hides signs. */

@@ -18,19 +18,16 @@ static const uint8_t UNIFORM[SINR_SIZES] = {SINR_SPLITS - 1, 1, 0};
 
 typedef struct {
     sinr_batch batch;
-    float *weights;      /* (size * size) of one plane, picture's steps, grid order */
-    float *finer;        /* likewise; 0 for what is predicted */
-    float *low;          /* (rows, stride) what is predicted of the weights */
-    float *low_finer;
+    float *weights; /* (size * size) of one plane */
+    float *finer;   /* what these times are quantiser steps; 0 for what is predicted */
 } scratch;
 
 typedef struct {
     const float *planes;
     int channels, height, width;
-    sinr_predictor *const *predictors;
+    const sinr_kind *kinds;
     float *const *costs;
     sinr_step_tables *tables;
-    sinr_kind *kinds;
     sinr_canvas canvas;
     int16_t *view;
     sinr_partition uniform[SINR_SIZES];
@@ -41,13 +38,7 @@ typedef struct {
 static void layout(search *s, int workers, sinr_arena *arena) {
     size_t samples = (size_t)s->channels * (size_t)s->height * (size_t)s->width;
     int block_rows = s->height / SINR_BLOCK, block_cols = s->width / SINR_BLOCK;
-    size_t stride = 0;
-    for (int index = 0; index < SINR_SIZES; index++) {
-        size_t needed = sinr_weight_stride(s->predictors[index]);
-        stride = needed > stride ? needed : stride;
-    }
     s->tables = sinr_take(arena, 1, sizeof *s->tables);
-    s->kinds = sinr_kinds_layout(s->predictors, arena);
     sinr_canvas_layout(&s->canvas, arena);
     s->view = sinr_take(arena, samples, sizeof *s->view);
     s->splits = sinr_take(arena, (size_t)block_rows * (size_t)block_cols, sizeof *s->splits);
@@ -56,11 +47,9 @@ static void layout(search *s, int workers, sinr_arena *arena) {
     s->workers = sinr_take(arena, (size_t)workers, sizeof *s->workers);
     for (int i = 0; i < workers; i++) {
         scratch w;
-        sinr_batch_layout(&w.batch, s->predictors, BATCH, s->channels, 1, arena);
+        sinr_batch_layout(&w.batch, s->kinds, BATCH, s->channels, 1, arena);
         w.weights = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.weights);
         w.finer = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.finer);
-        w.low = sinr_take(arena, (size_t)(BATCH * s->channels) * stride, sizeof *w.low);
-        w.low_finer = sinr_take(arena, (size_t)(BATCH * s->channels) * stride, sizeof *w.low_finer);
         if (s->workers) s->workers[i] = w;
     }
 }
@@ -73,56 +62,46 @@ static void view_strip(void *context, int piece, int worker) {
     sinr_open_loop(&s->kinds[1].harmonics, s->planes + begin, 16, s->width, s->tables->step, s->view + begin);
 }
 
-/* Weights of a plane of a cell in the picture's steps: those that are predicted apart, and the cost of the others. */
+/* Weights of a plane of a cell: takes over what is predicted, and returns the cost of the others. */
 static float others_cost(
     const search *s, scratch *w, const sinr_kind *kind, const sinr_cell *cell, int row, int channel,
     int32_t deviation) {
     const sinr_harmonics *h = &kind->harmonics;
     float finer[SINR_DIAGONALS], steps = 1.0f / (float)s->tables->step;
-    float *low = w->low + row * kind->stride, *low_finer = w->low_finer + row * kind->stride;
     size_t plane = (size_t)channel * (size_t)s->height * (size_t)s->width;
     size_t place = ((size_t)cell->row * (size_t)s->width + cell->col) * SINR_UNIT;
     sinr_spectrum(h, s->planes + plane + place, (size_t)s->width, w->weights);
     sinr_finer(kind, s->tables, channel, deviation, finer);
-    w->weights[0] -= (float)(w->batch.around[row].mean * h->size);
-    int i = 0;
+    sinr_batch_weights(&w->batch, kind, row, w->weights, s->tables->step, finer);
+    if (kind->predicted == h->count) return 0;
     for (int k = 0; k < h->size; k++) {
         int columns = sinr_predicted_columns(h->size, k);
-        for (int m = 0; m < columns; m++, i++) {
-            low[i] = w->weights[k * h->size + m] * steps;
-            low_finer[i] = finer[k + m];
-            w->finer[k * h->size + m] = 0;
-        }
-        for (int m = columns; m < h->size; m++) w->finer[k * h->size + m] = finer[k + m] * steps;
+        float *out = w->finer + k * h->size;
+        for (int m = 0; m < columns; m++) out[m] = 0;
+        for (int m = columns; m < h->size; m++) out[m] = finer[k + m] * steps;
     }
-    for (; i < kind->stride; i++) low[i] = low_finer[i] = 0;
-    return kind->predicted < h->count ? sinr_weights_cost(w->weights, w->finer, h->count) : 0;
+    return sinr_weights_cost(w->weights, w->finer, h->count);
 }
 
 static void cost_cells(const search *s, const sinr_kind *kind, int begin, int count, scratch *w) {
     const sinr_partition *uniform = &s->uniform[kind->index];
-    int channels = s->channels, rows = count * channels, size = kind->harmonics.size;
+    int channels = s->channels, size = kind->harmonics.size, step = s->tables->step;
     const sinr_cell *cells[BATCH] = {NULL};
-    float others[BATCH], least[BATCH], steps = 1.0f / (float)s->tables->step;
+    float others[BATCH], least[BATCH];
     for (int i = 0; i < count; i++) cells[i] = uniform->cell + begin + i;
-    sinr_batch_look(&w->batch, kind, &s->canvas, cells, count, s->tables->step);
+    sinr_batch_look(&w->batch, kind, &s->canvas, cells, count, step);
     for (int i = 0; i < count; i++) {
+        int32_t deviation = w->batch.around[i * channels].deviation;
         others[i] = 0;
         least[i] = FLT_MAX;
         for (int c = 0; c < channels; c++)
-            others[i] += others_cost(
-                s, w, kind, cells[i], i * channels + c, c, w->batch.around[i * channels].deviation);
+            others[i] += others_cost(s, w, kind, cells[i], i * channels + c, c, deviation);
     }
     for (int mode = 0; mode < kind->predictor->modes; mode++) {
-        sinr_multiply(
-            &kind->predictor->third[mode], w->batch.features, sinr_feature_stride(kind->predictor), w->batch.sums,
-            (size_t)kind->stride, rows);
+        sinr_batch_costs(&w->batch, kind, mode, step, 0);
         for (int i = 0; i < count; i++) {
             float cost = 0;
-            for (int row = i * channels; row < (i + 1) * channels; row++)
-                cost += sinr_residuals_cost(
-                    w->low + row * kind->stride, w->batch.sums + row * kind->stride, kind->bias + mode * kind->stride,
-                    sinr_gain(kind, w->batch.around + row), steps, w->low_finer + row * kind->stride, kind->stride);
+            for (int c = 0; c < channels; c++) cost += w->batch.costs[i * channels + c];
             if (cost < least[i]) least[i] = cost;
         }
     }
@@ -144,19 +123,17 @@ static void cost_piece(void *context, int piece, int worker) {
 
 sinr_status sinr_split_costs(
     const float *planes, int channels, int block_rows, int block_cols, const sinr_quantiser *quantiser,
-    sinr_predictor *const *predictors, float *const *costs, sinr_pool *pool) {
-    search s = {.planes = planes, .channels = channels, .predictors = predictors, .costs = costs};
+    const sinr_kind *kinds, float *const *costs, sinr_pool *pool) {
+    search s = {.planes = planes, .channels = channels, .kinds = kinds, .costs = costs};
     s.height = block_rows * SINR_BLOCK;
     s.width = block_cols * SINR_BLOCK;
     int workers = sinr_workers(pool);
     sinr_arena arena = {NULL, 0};
     layout(&s, workers, &arena);
-    sinr_status status;
-    void *memory = sinr_allocate(&arena, &status);
-    if (status) return status;
+    void *memory = sinr_reserve(&arena);
+    if (!memory) return SINR_NO_MEMORY;
     layout(&s, workers, &arena);
     sinr_step_tables_fill(s.tables, quantiser);
-    sinr_kinds_fill(s.kinds, predictors);
     int pieces = 0;
     for (int index = 0; index < SINR_SIZES; index++) {
         memset(s.splits, UNIFORM[index], (size_t)block_rows * (size_t)block_cols);
@@ -193,9 +170,9 @@ void sinr_cheapest_splits(float *const *costs, int block_rows, int block_cols, u
 typedef struct {
     const float *planes;
     int channels;
+    const sinr_kind *kinds;
     const sinr_partition *partition;
     float *const *spectrum;
-    sinr_harmonics *harmonics;
 } spectra;
 
 #define CELLS_AT_ONCE 64
@@ -207,7 +184,7 @@ static void spectra_piece(void *context, int piece, int worker) {
     int begin = piece * CELLS_AT_ONCE, end = begin + CELLS_AT_ONCE;
     for (int i = begin; i < end && i < s->partition->cells; i++) {
         const sinr_cell *cell = s->partition->cell + i;
-        const sinr_harmonics *h = s->harmonics + cell->index;
+        const sinr_harmonics *h = &s->kinds[cell->index].harmonics;
         const float *samples = s->planes + (cell->row * width + cell->col) * SINR_UNIT;
         float *weights = s->spectrum[cell->index] + (size_t)cell->place * (size_t)(s->channels * h->count);
         for (int c = 0; c < s->channels; c++)
@@ -215,16 +192,9 @@ static void spectra_piece(void *context, int piece, int worker) {
     }
 }
 
-sinr_status sinr_spectra(
-    const float *planes, int channels, const sinr_partition *partition, float *const *spectrum, sinr_pool *pool) {
-    spectra s = {planes, channels, partition, spectrum, NULL};
-    sinr_arena arena = {NULL, SINR_SIZES * sizeof *s.harmonics};
-    sinr_status status;
-    void *memory = sinr_allocate(&arena, &status);
-    if (status) return status;
-    s.harmonics = sinr_take(&arena, SINR_SIZES, sizeof *s.harmonics);
-    for (int index = 0; index < SINR_SIZES; index++) sinr_harmonics_fill(s.harmonics + index, SINR_UNIT << index);
+void sinr_spectra(
+    const float *planes, int channels, const sinr_kind *kinds, const sinr_partition *partition,
+    float *const *spectrum, sinr_pool *pool) {
+    spectra s = {planes, channels, kinds, partition, spectrum};
     sinr_run(pool, spectra_piece, &s, (partition->cells + CELLS_AT_ONCE - 1) / CELLS_AT_ONCE);
-    free(memory);
-    return SINR_OK;
 }

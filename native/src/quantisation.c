@@ -33,26 +33,36 @@ SINR_INLINE float measure_loop(const float *weights, int count, int *last) {
 
 SINR_CHOOSE(static, float, measure, (const float *weights, int count, int *last), (weights, count, last))
 
-/* The cheapest integer of every weight, and its bits relative to dropping the weight: what is saved is negative. */
+/* The cheapest integer of every weight, and its bits relative to dropping the weight: what is saved is negative.
+ * Works on whole lanes of weights. */
 SINR_INLINE void choose_loop(
     const float *bits, const uint8_t *rows, const float *weights, int count, float *values, float *saved) {
-    for (int i = 0; i < count; i++) {
-        float absolute = fabsf(weights[i]);
-        int32_t floor = (int32_t)absolute;
-        int32_t low = floor < ESCAPE ? floor : ESCAPE, high = floor < ESCAPE - 1 ? floor + 1 : ESCAPE;
-        int32_t row = rows[i] * SINR_MAGNITUDES;
-        float error = absolute - (float)floor, drop = SINR_EXCHANGE * absolute * absolute;
-        float best = bits[row], value = 0;
-        float below = bits[row + low] + SINR_EXCHANGE * error * error - drop;
-        error -= 1.0f;
-        float above = bits[row + high] + SINR_EXCHANGE * error * error - drop;
-        /* A floor of zero costs just what dropping does. */
-        value = below < best ? (float)floor : value;
-        best = below < best ? below : best;
-        value = above < best ? (float)(floor + 1) : value;
-        best = above < best ? above : best;
-        values[i] = copysignf(value, weights[i]);
-        saved[i] = best;
+    for (int i = 0; i < count; i += SINR_LANES) {
+        float zero[SINR_LANES], low[SINR_LANES], high[SINR_LANES];
+        int32_t floor[SINR_LANES], symbol[SINR_LANES];
+        for (int l = 0; l < SINR_LANES; l++) {
+            floor[l] = (int32_t)fabsf(weights[i + l]);
+            symbol[l] = floor[l] < ESCAPE ? floor[l] : ESCAPE;
+        }
+        for (int l = 0; l < SINR_LANES; l++) {
+            const float *row = bits + rows[i + l] * SINR_MAGNITUDES;
+            zero[l] = row[0];
+            low[l] = row[symbol[l]];
+            high[l] = row[symbol[l] + (symbol[l] < ESCAPE)];
+        }
+        for (int l = 0; l < SINR_LANES; l++) {
+            float absolute = fabsf(weights[i + l]), down = (float)floor[l], up = down + 1.0f;
+            float drop = SINR_EXCHANGE * absolute * absolute, best = zero[l], value = 0;
+            float below = low[l] + SINR_EXCHANGE * (absolute - down) * (absolute - down) - drop;
+            float above = high[l] + SINR_EXCHANGE * (absolute - up) * (absolute - up) - drop;
+            /* A floor of zero costs just what dropping does. */
+            value = below < best ? down : value;
+            best = below < best ? below : best;
+            value = above < best ? up : value;
+            best = above < best ? above : best;
+            values[i + l] = copysignf(value, weights[i + l]);
+            saved[i + l] = best;
+        }
     }
 }
 
@@ -72,7 +82,9 @@ float sinr_quantise(
     choose(bits, rows, weights, h->end[diagonals - 1], values, scratch);
     float total = 0, least = 0;
     for (int d = 0, i = 0; d < diagonals; d++) {
-        for (; i < h->end[d]; i++) total += scratch[i];
+        float sum = 0;
+        for (; i < h->end[d]; i++) sum += scratch[i];
+        total += sum;
         if (total < least) {
             least = total;
             *kept = i;
@@ -136,7 +148,8 @@ static void correct(const group *g) {
 }
 
 void sinr_hide_signs(
-    const sinr_harmonics *h, const float *bits, const uint8_t *rows, const float *weights, float *values, int kept) {
+    const sinr_harmonics *h, const float *bits, const uint8_t *rows, const float *weights, float *values,
+    int kept) {
     int last = kept - 1;
     while (last >= 0 && values[last] == 0.0f) last--;
     if (last < 0) return;

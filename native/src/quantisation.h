@@ -15,9 +15,9 @@
  * bits: (SINR_MAGNITUDE_ROWS, SINR_MAGNITUDES) code lengths, the sign included
  * rows: (harmonics) which of these serves a weight
  * weights: (harmonics) in quantiser steps
- * values: (harmonics) becomes integers, of which those up to the last significant diagonal are written
+ * values: (harmonics) becomes integers, as far as they are not zero
  * scratch: (harmonics)
- * kept: becomes how many were written
+ * kept: becomes how many there are up to the last significant diagonal; what is beyond is anything
  * Returns bits, distortion included.
  */
 float sinr_quantise(

@@ -4,36 +4,68 @@
 #include "reconstruction.h"
 
 #include <math.h>
+#include <string.h>
 
 #define FEATURE_ONE 4096.0f
 #define DEAD_ZONE_OFFSET 0.36f
 
-/* result = a . b, rows of b `stride` apart. */
+/* Columns that are summed together, and how many vectors of them and rows at a time: left alone, compilers make
+ * vectors of the wrong loops. */
+#ifdef __GNUC__
+typedef float columns __attribute__((vector_size(32)));
+#define COLUMNS 8
+#else
+typedef float columns;
+#define COLUMNS 1
+#endif
+#define ROWS 4
+
+/* result = a . b, all (n, n), rows of b `stride` apart. */
 SINR_INLINE void product(int n, const float *a, const float *b, size_t stride, float *result) {
-    for (int k = 0; k < n; k++) {
-        float sums[SINR_SIDE_MAX] = {0};
-        for (int j = 0; j < n; j++) {
-            float factor = a[k * n + j];
-            const float *row = b + (size_t)j * stride;
-            for (int m = 0; m < n; m++) sums[m] += factor * row[m];
+    const int both = n >= 2 * COLUMNS, width = both ? 2 * COLUMNS : COLUMNS;
+    for (int k = 0; k < n; k += ROWS)
+        for (int m = 0; m < n; m += width) {
+            columns first[ROWS], second[ROWS];
+            memset(first, 0, sizeof first);
+            memset(second, 0, sizeof second);
+            for (int j = 0; j < n; j++) {
+                columns x, y = {0};
+                memcpy(&x, b + (size_t)j * stride + m, sizeof x);
+                if (both) memcpy(&y, b + (size_t)j * stride + m + COLUMNS, sizeof y);
+                for (int r = 0; r < ROWS; r++) {
+                    first[r] += a[(k + r) * n + j] * x;
+                    if (both) second[r] += a[(k + r) * n + j] * y;
+                }
+            }
+            for (int r = 0; r < ROWS; r++) {
+                memcpy(result + (k + r) * n + m, &first[r], sizeof *first);
+                if (both) memcpy(result + (k + r) * n + m + COLUMNS, &second[r], sizeof *second);
+            }
         }
-        for (int m = 0; m < n; m++) result[k * n + m] = sums[m];
-    }
 }
 
 /* The same, and what it would be if every other column of a had its sign changed. */
 SINR_INLINE void products(int n, const float *a, const float *b, float *sum, float *difference) {
-    for (int k = 0; k < n; k++) {
-        float even[SINR_SIDE_MAX] = {0}, odd[SINR_SIDE_MAX] = {0};
-        for (int j = 0; j < n; j += 2) {
-            float first = a[k * n + j], second = a[k * n + j + 1];
-            const float *row = b + j * n;
-            for (int m = 0; m < n; m++) even[m] += first * row[m];
-            for (int m = 0; m < n; m++) odd[m] += second * row[n + m];
+    for (int k = 0; k < n; k += ROWS)
+        for (int m = 0; m < n; m += COLUMNS) {
+            columns even[ROWS], odd[ROWS];
+            memset(even, 0, sizeof even);
+            memset(odd, 0, sizeof odd);
+            for (int j = 0; j < n; j += 2) {
+                columns x, y;
+                memcpy(&x, b + j * n + m, sizeof x);
+                memcpy(&y, b + (j + 1) * n + m, sizeof y);
+                for (int r = 0; r < ROWS; r++) {
+                    even[r] += a[(k + r) * n + j] * x;
+                    odd[r] += a[(k + r) * n + j + 1] * y;
+                }
+            }
+            for (int r = 0; r < ROWS; r++) {
+                columns x = even[r] + odd[r], y = even[r] - odd[r];
+                memcpy(sum + (k + r) * n + m, &x, sizeof x);
+                memcpy(difference + (k + r) * n + m, &y, sizeof y);
+            }
         }
-        for (int m = 0; m < n; m++) sum[k * n + m] = even[m] + odd[m];
-        for (int m = 0; m < n; m++) difference[k * n + m] = even[m] - odd[m];
-    }
 }
 
 SINR_INLINE void product_of_size_loop(int n, const float *a, const float *b, size_t stride, float *result) {

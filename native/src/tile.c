@@ -37,6 +37,7 @@ sinr_status sinr_draw_tile(
 #define UNLIKELY_BITS 8.0f
 
 typedef struct {
+    sinr_kind *kinds;
     sinr_partition partition;
     float *costs[SINR_SIZES];
     float *spectrum;           /* as residuals */
@@ -49,9 +50,11 @@ typedef struct {
 } fit;
 
 static void fit_layout(
-    fit *f, const sinr_entropy *model, int block_rows, int block_cols, int channels, int passes, sinr_arena *arena) {
+    fit *f, sinr_predictor *const *predictors, const sinr_entropy *model, int block_rows, int block_cols,
+    int channels, int passes, sinr_arena *arena) {
     size_t blocks = (size_t)block_rows * (size_t)block_cols, samples = blocks * 1024 * (size_t)channels;
     size_t rated = passes ? samples : 0;
+    f->kinds = sinr_kinds_layout(predictors, arena);
     sinr_partition_layout(&f->partition, block_rows, block_cols, arena);
     f->spectrum = sinr_take(arena, samples, sizeof *f->spectrum);
     f->rows = sinr_take(arena, rated, sizeof *f->rows);
@@ -116,16 +119,16 @@ static void rate_of(fit *f, const sinr_entropy *model, const sinr_integers *inte
 
 static sinr_status fit_all(
     fit *f, const float *samples, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
-    sinr_predictor *const *predictors, const sinr_entropy *model, int passes, const sinr_integers *integers,
-    int16_t *planes, sinr_pool *pool) {
+    const sinr_entropy *model, int passes, const sinr_integers *integers, int16_t *planes, sinr_pool *pool) {
+    sinr_kinds_fill(f->kinds);
     sinr_status status =
-        sinr_split_costs(samples, channels, block_rows, block_cols, quantiser, predictors, f->costs, pool);
+        sinr_split_costs(samples, channels, block_rows, block_cols, quantiser, f->kinds, f->costs, pool);
     if (status) return status;
     sinr_cheapest_splits(f->costs, block_rows, block_cols, integers->splits);
     sinr_partition_fill(&f->partition, integers->splits);
     float *spectrum[SINR_SIZES];
     for (int i = 0; i < SINR_SIZES; i++) spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, channels);
-    status = sinr_spectra(samples, channels, &f->partition, spectrum, pool);
+    sinr_spectra(samples, channels, f->kinds, &f->partition, spectrum, pool);
     sinr_symbols symbols = symbols_of(integers, &f->partition, channels);
     sinr_rate rate;
     sinr_rate_plain(&rate, &f->plain);
@@ -137,7 +140,7 @@ static sinr_status fit_all(
             rate_of(f, model, integers, channels, quantiser->step, &rate);
         }
         status = sinr_fit_pass(
-            (const float *const *)spectrum, quantiser, predictors, &rate, pass ? TRIALS : 1, pass == passes, &symbols,
+            (const float *const *)spectrum, quantiser, f->kinds, &rate, pass ? TRIALS : 1, pass == passes, &symbols,
             planes, pool);
     }
     return status;
@@ -149,12 +152,12 @@ sinr_status sinr_fit_tile(
     int16_t *planes, sinr_pool *pool) {
     fit f = {0};
     sinr_arena arena = {NULL, 0};
-    fit_layout(&f, model, block_rows, block_cols, channels, passes, &arena);
+    fit_layout(&f, predictors, model, block_rows, block_cols, channels, passes, &arena);
     void *memory = sinr_reserve(&arena);
     if (!memory) return SINR_NO_MEMORY;
-    fit_layout(&f, model, block_rows, block_cols, channels, passes, &arena);
+    fit_layout(&f, predictors, model, block_rows, block_cols, channels, passes, &arena);
     sinr_status status = fit_all(
-        &f, samples, block_rows, block_cols, channels, quantiser, predictors, model, passes, integers, planes, pool);
+        &f, samples, block_rows, block_cols, channels, quantiser, model, passes, integers, planes, pool);
     free(memory);
     return status;
 }
