@@ -6,7 +6,6 @@
 
 #include <stdint.h>
 
-#define SINR_MAGNITUDES 16       /* symbols of a magnitude, the last one an escape */
 #define SINR_MAGNITUDE_ROWS 128  /* of luma, then of chroma */
 
 /* Of zero and the two nearest integers every weight takes the one with the least bits + SINR_EXCHANGE * squared

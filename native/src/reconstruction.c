@@ -370,11 +370,8 @@ sinr_status sinr_reconstruct(
     int workers = sinr_workers(pool);
     sinr_arena arena = {NULL, 0};
     layout(&d, workers, &arena);
-    if (arena.used == SIZE_MAX) return SINR_TOO_LARGE;
-    void *memory = malloc(arena.used + SINR_ALIGNMENT);
+    void *memory = sinr_reserve(&arena);
     if (!memory) return SINR_NO_MEMORY;
-    arena.memory = (unsigned char *)memory + (SINR_ALIGNMENT - (uintptr_t)memory % SINR_ALIGNMENT);
-    arena.used = 0;
     layout(&d, workers, &arena);
     sinr_step_tables_fill(d.tables, quantiser);
     sinr_canvas_fill(&d.canvas, partition, symbols->channels, planes);

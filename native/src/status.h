@@ -21,6 +21,7 @@ typedef enum {
 #define SINR_UNIT 8                  /* samples of a unit, per side */
 #define SINR_BLOCK 32                /* samples of a block, per side */
 #define SINR_SIZES 3                 /* cell sizes: 8 << index */
+#define SINR_MAGNITUDES 16           /* symbols of a magnitude, the last one an escape */
 #define SINR_TRANSFORMS 9            /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
 
 #endif
