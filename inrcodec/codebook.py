@@ -216,9 +216,9 @@ def _prediction_network(size: int, tensors: Mapping[str, Array]) -> PredictionNe
     ]
     if inputs != boundary_size(size) or [parts[part].shape for part in _MATRICES] != shapes:
         raise ValueError(f"shapes of starts.{size}")
-    # Features stay below 4 * INPUT_MAX + 1 and the scale below 2**15: see `inrcodec.signal.prediction`.
-    if (4096 * np.abs(parts["weight3"]).sum(1) + np.abs(parts["bias3"])).max() * 2**17 >= 2**53:
-        raise ValueError(f"starts.{size} can exceed exact float64 integers")
+    # Features stay within 4 * INPUT_MAX, so sums fit 32 bits; times a scale, they are exact in float64.
+    if (4096 * np.abs(parts["weight3"]).sum(1) + np.abs(parts["bias3"])).max() >= 2**31:
+        raise ValueError(f"sums of starts.{size} can exceed 32 bits")
     return network
 
 
@@ -235,6 +235,8 @@ def _context_network(name: str, tensors: Mapping[str, Array], inputs: int, symbo
     if [parts[part].shape for part in _MATRICES] != shapes:
         raise ValueError(f"shapes of {name}")
     for weight, bias in (("weight1", "bias1"), ("weight2", "bias2"), ("weight3", "bias3")):
+        if np.abs(parts[weight]).max() >= 2**15:
+            raise ValueError(f"a weight of {name} does not fit 16 bits")
         if (255 * np.abs(parts[weight]).sum(1) + np.abs(parts[bias])).max() >= 2**24:
             raise ValueError(f"{name} can exceed exact float32 integers")
     return ContextNetwork(**parts, tables=_tables(tensors[f"{name}.tables"], 2 * ROWS, symbols))

@@ -42,7 +42,8 @@ CHECKS = [
     ".venv/bin/ruff check",
     ".venv/bin/ruff format --check",
     ".venv/bin/mypy",
-    "python3 -m venv oldest && CC=false oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
+    "python3 -m venv oldest"
+    " && CC=false oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
     "oldest/bin/python -m pytest -q",
 ]
 COMMANDS = quick_start() + CHECKS

@@ -97,6 +97,11 @@ def broken(tensors):
         yield f"floats {name}", tensors | {name: tensors[name].astype(np.float32)}
     yield "distribution", tensors | {"splits": np.ones_like(tensors["splits"])}
     yield "exactness", tensors | {"magnitudes.8.weight2": tensors["magnitudes.8.weight2"] * 60000}
+    wide = np.zeros_like(tensors["magnitudes.8.weight1"])
+    wide[0, 0] = 1 << 15
+    yield "more than 16 bits", tensors | {"magnitudes.8.weight1": wide}
+    sums = np.full_like(tensors["starts.8.bias3"], 2**31 - 1)
+    yield "more than 32 bits", tensors | {"starts.8.bias3": sums}
     large = np.full_like(tensors["restoration.weight2"], 2000)
     yield "exactness of restoration", tensors | {"restoration.weight2": large}
     for shift in (-1, 25):
