@@ -1,8 +1,9 @@
-/* Sharing work among threads. Without a pool, or where there are no threads, everything runs in the caller's. */
+/* Sharing work among threads. Without a pool, or where there are no threads, everything runs in the caller's.
+ * Pools are started and stopped as sinr.h says. */
 #ifndef SINR_PARALLEL_H
 #define SINR_PARALLEL_H
 
-typedef struct sinr_pool sinr_pool;
+#include "../sinr.h"
 
 /* Does one of `count` pieces of work. `worker` tells the threads apart, 0 ... sinr_workers(pool) - 1: pieces with
  * the same number never run at the same time, so each worker can have scratch memory of its own. */
@@ -13,9 +14,5 @@ int sinr_workers(const sinr_pool *pool);
 
 /* Runs all pieces, in any order, and returns when all are done. One at a time per pool, so not from its pieces. */
 void sinr_run(sinr_pool *pool, sinr_task *task, void *context, int count);
-
-/* A pool of up to `workers` threads, the caller's included; NULL if that is one or none can be made. */
-sinr_pool *sinr_pool_start(int workers);
-void sinr_pool_stop(sinr_pool *pool);
 
 #endif
