@@ -16,6 +16,7 @@ from inrcodec.errors import EncodeError, FormatError
 from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.signal.color import to_planes
 from inrcodec.signal.quantiser import TUNES, VISUAL, Quantiser
+from inrcodec.signal.resampling import axis
 from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
 from inrcodec.tile.partition import SIZES
 
@@ -111,6 +112,19 @@ def test_planes_are_the_same(kernels, synthetic_codebook, channels, step, weight
         )
         assert found.dtype == np.int16
         assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_the_same_and_other_sizes_within_a_level(kernels, channels):
+    planes = np.random.default_rng(channels).integers(-4000, 4000, (channels, 40, 56)).astype(np.int16)
+    assert np.array_equal(kernels.to_pixels(planes), NUMPY.to_pixels(planes))
+    for count in (17, 40, 90):
+        rows, cols = axis(0, 40, count), axis(3.5, 50, 2 * count)
+        grid = (rows.sources(40), rows.taps), (cols.sources(56), cols.taps)
+        found, expected = (k.render(planes, *grid).astype(int) for k in (kernels, NUMPY))
+        assert found.shape == (count, 2 * count, channels)
+        assert np.abs(found - expected).max() <= 1
+        assert (found != expected).mean() < 0.01
 
 
 @pytest.mark.parametrize("weighting", [FLAT, Weighting(255, 255, 15, 255)])
