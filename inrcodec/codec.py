@@ -7,6 +7,7 @@ photo -> planes -> cells -> fit -> integers -> entropy coder -> .sinr bytes
 import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,13 @@ import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.container import Container, Weighting, tile_grid, unpack
-from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
-from inrcodec.encoding.picture import PictureEncoder, TileEncoder
-from inrcodec.encoding.target import psnr_target, search, size_target
 from inrcodec.errors import FormatError, InputError
-from inrcodec.kernels import select
+from inrcodec.kernels import Kernels, select
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 from inrcodec.pictures.picture import Picture
-from inrcodec.runtime.processes import mapping, processes
+from inrcodec.runtime.processes import Map, mapping, processes
 from inrcodec.signal.quantiser import (
     DEFAULT_QUALITY,
     DEFAULT_TUNE,
@@ -86,7 +84,7 @@ def encode(
     psnr: float | None = None,
     max_bytes: int | None = None,
     tune: str | Weighting = DEFAULT_TUNE,
-    steps: int = DEFAULT_PASSES,
+    steps: int | None = None,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
     device: str = "auto",
@@ -106,7 +104,7 @@ def encode(
         max_bytes: target in bytes, met like bpp.
         tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes. A
             `Weighting` of one's own is taken, too.
-        steps: fine-tuning steps after the closed-form one.
+        steps: fine-tuning steps after the closed-form one; one by default.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
         device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
@@ -127,6 +125,11 @@ def encode(
         LimitError: the picture is larger than a decoder accepts by default.
         EncodeError: the target is out of reach, the device is missing, or a process died or could not start.
     """
+    # A decoder starts without them.
+    from inrcodec.decisions.fitting import DEFAULT_PASSES
+    from inrcodec.encoding.picture import PictureEncoder, TileEncoder
+    from inrcodec.encoding.target import psnr_target, search, size_target
+
     targets = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
     given = [name for name, value in targets.items() if value is not None]
     if len(given) > 1:
@@ -138,16 +141,17 @@ def encode(
     weighting = tune if isinstance(tune, Weighting) else TUNES.get(tune)
     if weighting is None or not weighting.in_range:
         raise ValueError(f"tune must be one of {', '.join(TUNES)}, or a weighting in range")
-    if entropy not in ("auto", "rans", "zstd") or steps < 0:
+    passes = DEFAULT_PASSES if steps is None else steps
+    if entropy not in ("auto", "rans", "zstd") or passes < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
     picture = _picture_of(image)
     book = load_codebook(codebook)
     kernels = select(device, jobs=jobs)
     height, width, channels = picture.pixels.shape
     DEFAULT_LIMITS.check(width, height)
-    tiles = TileEncoder(book, steps, "rans" if entropy == "auto" else entropy, kernels)
+    tiles = TileEncoder(book, passes, "rans" if entropy == "auto" else entropy, kernels)
     tile_count = math.prod(tile_grid(width, height))
-    with mapping(processes(jobs, tile_count, gain=not kernels.shares_work)) as tile_map:
+    with _tile_map(kernels, jobs, tile_count) as tile_map:
         colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
         encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting)
         if psnr is not None:
@@ -231,7 +235,7 @@ def decode_picture(
     channels = 1 if container.grey else 3
     pixels = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
     tile_count = math.prod(tile_grid(*region[2:]))
-    with mapping(processes(jobs, tile_count, gain=not kernels.shares_work)) as tile_map:
+    with _tile_map(kernels, jobs, tile_count) as tile_map:
         assembly = assembly_of(container, book, kernels, tile_map)
         render_region(assembly, region, pixels[:, :, :channels], kernels)
     if "alpha" in container.sections:
@@ -269,6 +273,13 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         file_bytes=len(data),
         bpp=8 * len(data) / (c.width * c.height),
     )
+
+
+def _tile_map(kernels: Kernels, jobs: int | None, tiles: int) -> AbstractContextManager[Map]:
+    """What calls kernels for some tiles: one after another, or in as many processes as pay."""
+    if kernels.own_threads:
+        return nullcontext(map)
+    return mapping(processes(jobs, tiles, gain=kernels.device == "cpu"))
 
 
 def _picture_of(image: Any) -> Picture:

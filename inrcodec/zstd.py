@@ -1,7 +1,5 @@
 """Zstandard frames, read within bounds."""
 
-import zstandard
-
 from inrcodec.errors import FormatError
 
 _LEVEL = 19
@@ -10,6 +8,8 @@ _PIECE = 256
 
 def compress(data: bytes, *, tells_size: bool = True) -> bytes:
     """A frame, which tells how long its content is or leaves that to its reader."""
+    import zstandard  # Most files have no such frame.
+
     return zstandard.ZstdCompressor(level=_LEVEL, write_content_size=tells_size).compress(data)
 
 
@@ -19,6 +19,8 @@ def decompress(data: bytes, largest: int) -> bytes:
     Raises:
         FormatError: the frame is corrupt, truncated, holds more, or is followed by something.
     """
+    import zstandard
+
     # zstandard ignores `max_output_size` when a frame declares its own size; a piece of the frame, at most
     # 128 KiB of content per 4 bytes, bounds what one call can return.
     stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()

@@ -21,6 +21,7 @@ from inrcodec.errors import (
     InputError,
     LimitError,
 )
+from inrcodec.kernels import VARIABLE, compiled
 from inrcodec.limits import DEFAULT_LIMITS
 from inrcodec.metrics import ssimulacra2
 
@@ -261,7 +262,11 @@ def test_a_picture_of_several_tiles():
     assert error[TILE - 2 : TILE + 2].mean() < 3 * error.mean()
 
 
-def test_processes_share_tiles_and_change_nothing():
+@pytest.mark.parametrize("name", ["native", "numpy"])
+def test_threads_or_processes_share_the_work_and_change_nothing(monkeypatch, name):
+    if name == "native" and not compiled():
+        pytest.skip("not compiled: there was no C compiler")
+    monkeypatch.setenv(VARIABLE, name)
     strip = np.tile(data.coffee()[200:232], (1, 4, 1))[:, : TILE + 40]
     targets: list[dict[str, Any]] = [{"quality": 30}, {"psnr": 30}]
     for options in targets:
@@ -386,7 +391,9 @@ def test_a_missing_device_is_an_error_of_ours(encoded, photo):
             call()
 
 
-def test_matrix_products_take_one_thread_and_get_theirs_back(photo, monkeypatch, blas_threads):
+def test_matrix_products_of_numpy_take_one_thread_and_get_theirs_back(photo, monkeypatch, blas_threads):
+    monkeypatch.setenv(VARIABLE, "numpy")
+
     def render(*arguments):
         seen.append(blas_threads())
         render_region(*arguments)

@@ -4,31 +4,35 @@ A kernel set is chosen in one place, `select`, and handed down. `numpy` is the r
 what `entropy`, `signal` and `decisions` describe. Any other set gives the same bytes and the same pixels.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from inrcodec.decisions.fitting import Fit
-from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
-from inrcodec.signal.prediction import PredictionNetwork
-from inrcodec.signal.quantiser import Quantiser
-from inrcodec.signal.resampling import Taps
-from inrcodec.signal.restoration import RestorationNetwork
-from inrcodec.tile.partition import Box, CellMap
-from inrcodec.tile.symbols import TileSymbols
+
+if TYPE_CHECKING:  # A decoder starts without what an encoder decides with.
+    import numpy as np
+    import numpy.typing as npt
+
+    from inrcodec.decisions.fitting import Fit
+    from inrcodec.entropy.syntax import EntropyModel
+    from inrcodec.signal.prediction import PredictionNetwork
+    from inrcodec.signal.quantiser import Quantiser
+    from inrcodec.signal.resampling import Taps
+    from inrcodec.signal.restoration import RestorationNetwork
+    from inrcodec.tile.partition import Box, CellMap
+    from inrcodec.tile.symbols import TileSymbols
+
+    Planes = npt.NDArray[np.int16]
+    Pixels = npt.NDArray[np.uint8]
+    FloatArray = npt.NDArray[np.float32]
 
 VARIABLE = "INRCODEC_KERNELS"
 """Environment variable that names the kernel set where no device is asked for."""
-
-Planes = npt.NDArray[np.int16]
-Pixels = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
 
 
 class Kernels(Protocol):
@@ -51,8 +55,8 @@ class Kernels(Protocol):
         ...
 
     @property
-    def shares_work(self) -> bool:
-        """Whether a call shares its work itself, so that several processes would gain nothing."""
+    def own_threads(self) -> bool:
+        """Whether calls share their work among threads of their own, so that processes would gain nothing."""
         ...
 
     def read_tile(
@@ -119,11 +123,13 @@ def select(device: str = "auto", name: str | None = None, jobs: int | None = Non
             `inrcodec.runtime.threads.threads`.
 
     Raises:
-        ValueError: no such device.
+        ValueError: no such device, or not even one job.
         EncodeError: no such kernel set, it cannot compute there, or what it needs is missing.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError("device must be auto, cpu or cuda")
+    if jobs is not None and jobs < 1:
+        raise ValueError("jobs must be at least 1")
     on_cpu = "native" if compiled() else "numpy"
     name = name or os.environ.get(VARIABLE) or ("torch" if device == "cuda" else on_cpu)
     if name not in _HOMES:

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.container import Weighting
-from inrcodec.decisions.fitting import Fit
 from inrcodec.entropy.context_network import ContextNetwork
 from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.syntax import EntropyModel
@@ -32,6 +31,9 @@ from inrcodec.tile.symbols import TileSymbols
 _LIBRARY = "inrcodec.kernels._native"
 _ALIGNMENT = 64
 _CELLS_PER_BLOCK = (BLOCK // UNIT) ** 2
+
+if TYPE_CHECKING:
+    from inrcodec.decisions.fitting import Fit
 
 Planes = npt.NDArray[np.int16]
 Pixels = npt.NDArray[np.uint8]
@@ -294,7 +296,7 @@ class NativeKernels:
 
     name = "native"
     device = "cpu"
-    shares_work = True
+    own_threads = True
     workers: int = 1
 
     def read_tile(
@@ -398,8 +400,10 @@ class NativeKernels:
         predictors: Mapping[int, PredictionNetwork],
         model: EntropyModel,
         passes: int,
-    ) -> Fit:
+    ) -> "Fit":
         """See `Kernels`."""
+        from inrcodec.decisions.fitting import Fit  # A decoder starts without it.
+
         samples = np.ascontiguousarray(planes, np.float32)
         channels, height, width = samples.shape
         tile = _Tile.empty((height // BLOCK, width // BLOCK), channels)

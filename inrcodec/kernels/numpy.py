@@ -30,7 +30,7 @@ class NumpyKernels:
 
     name = "numpy"
     device = "cpu"
-    shares_work = False
+    own_threads = False
 
     def read_tile(
         self, data: bytes, blocks: tuple[int, int], channels: int, step: int, model: EntropyModel

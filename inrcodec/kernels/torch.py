@@ -57,11 +57,6 @@ class TorchKernels(NumpyKernels):
     name = "torch"
     device: str = "cpu"
 
-    @property
-    def shares_work(self) -> bool:  # type: ignore[override]
-        """See `Kernels`: a GPU is not shared among processes."""
-        return self.device != "cpu"
-
     def reconstruct(
         self, symbols: TileSymbols, quantiser: Quantiser, predictors: Mapping[int, PredictionNetwork]
     ) -> Planes:

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -86,6 +85,8 @@ def parallel(
             for item in items:
                 yield item, function(item)
         return
+    from concurrent.futures import as_completed
+
     with _executor(min(jobs, len(items))) as pool:
         futures = {pool.submit(function, item): item for item in items}
         for future in as_completed(futures):

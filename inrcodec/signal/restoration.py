@@ -9,7 +9,6 @@ Samples are handled in squares of FOLD x FOLD, one position of the network each.
 bounded so that every float32 sum is an exact integer below 2**24; they may be added in any order.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +138,8 @@ def restore(
     Returns:
         (1 or 3, bottom - top, right - left) int16 samples within SAMPLE_MAX.
     """
+    from concurrent.futures import ThreadPoolExecutor  # The native kernels start without it.
+
     _, height, width = planes.shape
     top, left, bottom, right = box or (0, 0, height, width)
     result = np.empty((len(planes), bottom - top, right - left), np.int16)
