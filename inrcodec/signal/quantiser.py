@@ -55,7 +55,7 @@ def step_of_quality(quality: float, weighting: Weighting = FLAT) -> int:
     return max(STEP_MIN, min(STEP_MAX, round(levels * STEP_MIN)))
 
 
-def quality_of_step(step: int, weighting: Weighting = FLAT) -> float:
+def quality_of_step(step: float, weighting: Weighting = FLAT) -> float:
     """The inverse of `step_of_quality`, for display; not clipped to 1 ... 100."""
     finer, more = (0.0, 0.0) if weighting == FLAT else _FINER
     octaves = 8 - finer - math.log2(step / STEP_MIN)

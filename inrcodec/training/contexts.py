@@ -1,9 +1,10 @@
 """Training of the entropy model, on fitted photos.
 
-The encoder itself, with the prediction networks at hand, fits the training photos, each at a random quantiser
-step; walking their symbols as a coder would records every context and symbol. The networks are trained on
-the code length of the tables they choose, interpolated between rows so that gradients flow; afterwards
-networks become integers and the tables are counted anew from the rows the integer networks choose.
+The encoder itself, with the prediction networks at hand, fits the training photos, each at a random quality
+and for one of the tunes; walking their symbols as a coder would records every context and symbol. The
+networks are trained on the code length of the tables they choose, interpolated between rows so that gradients
+flow; afterwards networks become integers and the tables are counted anew from the rows the integer networks
+choose.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.codebook import TENSORS, Codebook, codebook_tensors, load_codebook
+from inrcodec.codebook import TENSORS, Codebook, codebook_tensors, from_tensors, load_codebook
 from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised
@@ -55,12 +56,12 @@ class Options:
     """The recipe's table ``[contexts]``.
 
     Attributes:
-        starts: file of trained prediction networks: a result or round file of a `starts` run.
+        starts: file of trained prediction networks: a result or round file of a `starts` run, or a codebook.
         trained_on: the training data and its licence in words, kept in the codebook.
         rates: codebook whose tables guide the fits; empty to fit with a plain dead zone.
         hidden: widths of the two hidden layers of a context network.
         photos: training photos whose symbols are recorded, at most.
-        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo.
+        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo; see `fitted_photos`.
         batch: symbols per outer step and network.
     """
 
@@ -302,17 +303,20 @@ def build(options: Options, setting: Setting) -> ContextsTask:
     recorder = Recorder(modes)
     passes = DEFAULT_PASSES if options.rates else 0
     for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, passes):
-        recorder.record(photo.fit.symbols, photo.step)
+        recorder.record(photo.fit.symbols, photo.quantiser.step)
     return ContextsTask(options, predictors, recorder, setting.seed, setting.worker)
 
 
 def load_predictors(path: str | Path) -> dict[int, PredictionNetwork]:
-    """Prediction networks of a result or round file of a `starts` run.
+    """Prediction networks of a result or round file of a `starts` run, or of a codebook.
 
     Raises:
         InputError: the file cannot be read, or has no network for a cell size.
+        FormatError: it is a codebook, and incomplete.
     """
-    tensors, _ = load_input("starts file", path)
+    tensors, metadata = load_input("starts file", path)
+    if TENSORS["splits"] in tensors:
+        return from_tensors(tensors, metadata).predictors
     return {size: prediction_network(size, _parameters(tensors, size)) for size in SIZES}
 
 

@@ -95,15 +95,13 @@ def restoration_network(weights: list[FloatArray], biases: list[FloatArray]) -> 
         biases: per layer (out,).
     """
     result = RestorationNetwork((), (), ())
-    units = [ONE, *[HIDDEN_MAX] * (len(weights) - 1), 1]
-    for number, (unit_in, unit_out) in enumerate(pairwise(units)):
+    for number, (unit_in, unit_out) in enumerate(_units(len(weights))):
         for shift in range(_SHIFT_MAX, -1, -1):
             scaled = weights[number] * (unit_out / unit_in * 2**shift)
             weight = np.rint(scaled)
             if number == 0:
                 weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
-            # A hidden result is rounded down: half of one makes that rounding to nearest.
-            half = 2**shift / 2 if number < len(weights) - 1 else 0.0
+            half = _half(number, len(weights), shift)
             bias = np.rint(biases[number] * (unit_out * 2**shift) + half)
             longer = RestorationNetwork(
                 (*result.weights, weight.astype(np.float32)),
@@ -114,6 +112,27 @@ def restoration_network(weights: list[FloatArray], biases: list[FloatArray]) -> 
                 break
         result = longer
     return result
+
+
+def restoration_floats(network: RestorationNetwork) -> list[FloatArray]:
+    """Weights and biases in turn that `restoration_network` makes a network of; its inverse."""
+    layers = []
+    count = len(network.weights)
+    parts = zip(_units(count), network.weights, network.biases, network.shifts, strict=True)
+    for number, ((unit_in, unit_out), weight, bias, shift) in enumerate(parts):
+        layers.append(weight.astype(np.float64) / (unit_out / unit_in * 2**shift))
+        layers.append((bias - _half(number, count, shift)) / (unit_out * 2**shift))
+    return layers
+
+
+def _units(layers: int) -> list[tuple[int, int]]:
+    """Per layer of a restoration network, what stands for one before and after it."""
+    return list(pairwise([ONE, *[HIDDEN_MAX] * (layers - 1), 1]))
+
+
+def _half(number: int, layers: int, shift: int) -> float:
+    """A part of a bias: hidden results are rounded down, and half of one makes that rounding to nearest."""
+    return 2**shift / 2 if number < layers - 1 else 0.0
 
 
 def _balanced(weights: FloatArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +18,7 @@ from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
 from inrcodec.runtime.processes import mapping
 from inrcodec.runtime.threads import cores
-from inrcodec.signal.quantiser import Quantiser
-from inrcodec.tile.fixed_point import FRACTION
+from inrcodec.signal.quantiser import STEP_MIN, TUNES, Quantiser, quality_of_step, step_of_quality
 from inrcodec.tile.partition import BLOCK
 from inrcodec.training.data import Split, block_planes, load_photos
 from inrcodec.training.task import Setting
@@ -31,42 +29,47 @@ _EXCHANGED = 8
 
 @dataclass(frozen=True, eq=False)
 class FittedPhoto:
-    """A photo and its fit at one quantiser step.
+    """A photo and its fit with one quantiser.
 
     Attributes:
         original: (3, H, W) float32 planes, cut to whole blocks.
-        step: quantiser step in fixed-point units.
+        quantiser: that of the fit.
         fit: what the encoder makes of it.
     """
 
     original: NDArray[np.float32]
-    step: int
+    quantiser: Quantiser
     fit: Fit
 
 
 def fitted_photos(
     setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], passes: int
 ) -> Iterator[FittedPhoto]:
-    """Photos in random order, each fitted at a random quantiser step; processes and cores share them.
+    """Photos in random order, each fitted at a random quality, equally many for every tune.
+
+    Processes and cores share them.
 
     Args:
-        setting: says where the photos lie; its seed decides their order and quantiser steps.
+        setting: says where the photos lie; its seed decides their order and quantisers.
         split: the photos to choose from.
         codebook: what the encoder uses.
         count: at most so many photos.
-        steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly.
+        steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly; a tune that weighs steps
+            gets that of the same quality.
         passes: fine-tuning steps of the encoder.
     """
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
     order = rng.permutation(len(photos))[:count]
     low, high = np.log(steps)
-    drawn = [round(2**FRACTION * math.exp(x)) for x in rng.uniform(low, high, len(order))]
+    levels = np.exp(rng.uniform(low, high, len(order)))
+    tunes = rng.permutation(len(order)) % len(TUNES)
+    drawn = [_quantiser(*pair) for pair in zip(levels, tunes, strict=True)]
     worker = setting.worker
 
-    def tasks() -> Iterator[tuple[NDArray[np.float32], int]]:
-        for photo, step in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
-            yield block_planes(photos, photo), step
+    def tasks() -> Iterator[tuple[NDArray[np.float32], Quantiser]]:
+        for photo, quantiser in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
+            yield block_planes(photos, photo), quantiser
 
     with mapping(max(1, cores() // worker.world)) as share:
         own = iter(share(partial(_fitted, codebook, passes), tasks()))
@@ -74,6 +77,13 @@ def fitted_photos(
             yield from found
 
 
-def _fitted(codebook: Codebook, passes: int, task: tuple[NDArray[np.float32], int]) -> FittedPhoto:
-    original, step = task
-    return FittedPhoto(original, step, fit_tile(original, Quantiser(step), codebook, select(), passes))
+def _quantiser(levels: float, tune: int) -> Quantiser:
+    """Of a tune by its number: for the quality that a flat step (8-bit units) has."""
+    weighting = list(TUNES.values())[tune]
+    quality = quality_of_step(levels * STEP_MIN)
+    return Quantiser(step_of_quality(quality, weighting), weighting)
+
+
+def _fitted(codebook: Codebook, passes: int, task: tuple[NDArray[np.float32], Quantiser]) -> FittedPhoto:
+    original, quantiser = task
+    return FittedPhoto(original, quantiser, fit_tile(original, quantiser, codebook, select(), passes))

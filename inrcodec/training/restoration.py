@@ -1,8 +1,8 @@
 """Training of the restoration network, on crops of fitted photos.
 
-The encoder, with everything else of the codebook at hand, fits every training photo at a random quantiser
-step. The network learns the coding error, original less decoded samples; errors are weighted by the inverse
-of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
+The encoder, with everything else of the codebook at hand, fits every training photo at a random quality and
+for one of the tunes. The network learns the coding error, original less decoded samples; errors are weighted
+by the inverse of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from inrcodec.signal.restoration import (
 from inrcodec.tile.partition import CellMap
 from inrcodec.training.checkpoint import load_input
 from inrcodec.training.data import Split
-from inrcodec.training.export import restoration_network
+from inrcodec.training.export import restoration_floats, restoration_network
 from inrcodec.training.fits import FittedPhoto, fitted_photos
 from inrcodec.training.flat import consecutive
 from inrcodec.training.task import Export, Metrics, Setting, Start
@@ -53,7 +53,8 @@ class Options:
         codebook: file of a codebook, a result of `contexts`, whose restoration network is replaced.
         hidden: channels of the hidden layers.
         photos: training photos that are fitted, at most.
-        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo.
+        begin_with: file of a codebook whose restoration network training begins with; empty for a random one.
+        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo; see `fitted_photos`.
         batch: crops per outer step, over all processes.
         crop: side of the restored part of a crop in samples.
     """
@@ -61,6 +62,7 @@ class Options:
     codebook: str
     hidden: tuple[int, ...]
     photos: int
+    begin_with: str = ""
     steps: tuple[float, ...] = (12.0, 220.0)
     batch: int = 8
     crop: int = 64
@@ -85,7 +87,7 @@ class _Example:
     @classmethod
     def of(cls, photo: FittedPhoto) -> _Example:
         original = np.rint(photo.original).astype(np.int16)
-        return cls(original, photo.fit.planes, photo.fit.symbols.partition.map, photo.step)
+        return cls(original, photo.fit.planes, photo.fit.symbols.partition.map, photo.quantiser.step)
 
     def squared_error(self) -> float:
         """Mean over all samples, in squared quantiser steps."""
@@ -115,6 +117,7 @@ class RestorationTask:
         validation: list[_Example],
         seed: int,
         worker: Worker,
+        begin_with: RestorationNetwork | None = None,
     ) -> None:
         """Lay out the network.
 
@@ -126,6 +129,7 @@ class RestorationTask:
             validation: what is held out.
             seed: of the initialisation and the batches.
             worker: this process.
+            begin_with: network of the options' layers that training begins with; None for a random one.
         """
         self.options = options
         self.codebook = codebook
@@ -138,9 +142,16 @@ class RestorationTask:
         channels = (INPUTS, *options.hidden, SAMPLES)
         shapes = [s for a, b in pairwise(channels) for s in (("weight", (b, a, 3, 3)), ("bias", (b,)))]
         self._slots = consecutive(shapes)
+        self._begin_with = begin_with
 
     def start(self) -> Start:
-        """Hidden layers that pass their inputs on, else training stalls; plus random weights."""
+        """The network to begin with, or random weights.
+
+        To these, hidden layers add that they pass their inputs on, else training stalls.
+        """
+        if self._begin_with:
+            layers = [layer.ravel() for layer in restoration_floats(self._begin_with)]
+            return Start.unprunable(np.concatenate(layers).astype(np.float32), self._slots[::2])
         rng = np.random.default_rng(self.seed)
         pieces = []
         last = len(self._slots) - 2
@@ -242,11 +253,12 @@ def build(options: Options, setting: Setting) -> RestorationTask:
     """Fits the photos of the setting's folder.
 
     Raises:
-        InputError: the codebook cannot be read.
-        FormatError: it is incomplete.
+        InputError: a codebook cannot be read, or the network to begin with is of another shape.
+        FormatError: one is incomplete.
     """
     tensors, metadata = load_input("codebook", options.codebook)
     codebook = from_tensors(tensors, metadata)
+    begin_with = _network_to_begin_with(options)
 
     def examples(split: Split, count: int) -> list[_Example]:
         photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_PASSES)
@@ -254,4 +266,15 @@ def build(options: Options, setting: Setting) -> RestorationTask:
         return [example for example in found if example.squared_error() > 0]
 
     training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
-    return RestorationTask(options, tensors, metadata, training, validation, setting.seed, setting.worker)
+    return RestorationTask(
+        options, tensors, metadata, training, validation, setting.seed, setting.worker, begin_with
+    )
+
+
+def _network_to_begin_with(options: Options) -> RestorationNetwork | None:
+    if not options.begin_with:
+        return None
+    network = from_tensors(*load_input("codebook", options.begin_with)).restoration
+    if tuple(len(bias) for bias in network.biases[:-1]) != options.hidden:
+        raise InputError(f"hidden is not that of the restoration network of {options.begin_with}")
+    return network

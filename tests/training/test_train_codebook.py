@@ -13,9 +13,11 @@ from skimage import data
 import inrcodec
 from inrcodec.bench import variants
 from inrcodec.codebook import load_codebook
+from inrcodec.container import FLAT
 from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
+from inrcodec.signal.quantiser import STEP_MIN, TUNES, quality_of_step
 from inrcodec.signal.restoration import inputs, restore
 from inrcodec.tile.partition import (
     BLOCK,
@@ -31,6 +33,7 @@ from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, load_photos
 from inrcodec.training.export import restoration_network
+from inrcodec.training.fits import fitted_photos
 from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
 from inrcodec.training.restoration import Options, RestorationTask, _Example
@@ -164,6 +167,27 @@ def test_contexts_train_on_fits_guided_by_an_earlier_codebook(
     assert inrcodec.decode(file, codebook=second).shape == (32, 64, 3)
 
 
+def test_contexts_train_on_the_prediction_networks_of_a_codebook(photos, codebook_file, tmp_path):
+    recipe = parse_recipe("again", CONTEXTS.format(starts=codebook_file, rates=codebook_file))
+    result = train(photos, recipe, tmp_path, device="cpu")
+    old, new = (load_arrays(path)[0] for path in (codebook_file, result))
+    assert all(np.array_equal(old[name], new[name]) for name in old if name.startswith("starts."))
+    assert not np.array_equal(old["magnitudes.8.tables"], new["magnitudes.8.tables"])
+
+
+def test_fitted_photos_share_the_tunes_and_the_range_of_qualities(tmp_path):
+    pixels = np.random.default_rng(7).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "photos.npz", train=pixels, val=pixels[:1])
+    setting = Setting(str(tmp_path / "photos.npz"), 3, single_worker("cpu"))
+    fitted = list(fitted_photos(setting, "train", load_codebook(), 8, (12.0, 220.0), 0))
+    weightings = [photo.quantiser.weighting for photo in fitted]
+    assert weightings.count(FLAT) == weightings.count(TUNES["visual"]) == 4
+    best, worst = (quality_of_step(step * STEP_MIN) for step in (12, 220))
+    for photo in fitted:
+        quality = quality_of_step(photo.quantiser.step, photo.quantiser.weighting)
+        assert worst - 0.1 < quality < best + 0.1
+
+
 def test_a_run_is_refused_before_its_photos_are_read(starts_file, tmp_path):
     recipe = parse_recipe("tiny-starts", STARTS)
     with pytest.raises(InputError, match="holds a training run"):
@@ -226,6 +250,20 @@ def test_integers_follow_the_restoration_network_that_was_trained():
     result = restore(network, decoded, partition.map, step)
     assert x.std() > 0.2
     assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
+
+
+def test_restoration_begins_with_the_network_of_a_codebook(photos, codebook_file, tmp_path):
+    """Without a step of training, it is that network: its floats give the same integers again."""
+    path = next(book.path for book in inrcodec.available_codebooks() if book.is_default)
+    text = RESTORATION.format(steps=0, codebook=codebook_file) + f'begin_with = "{path}"\n'
+    with pytest.raises(InputError, match="hidden is not that"):
+        train(photos, parse_recipe("other", text), tmp_path, device="cpu")
+    recipe = parse_recipe("same", text.replace("[8, 8]", "[80, 80, 80, 80]"))
+    new = load_codebook(train(photos, recipe, tmp_path, device="cpu")).restoration
+    old = load_codebook(path).restoration
+    assert new.shifts == old.shifts
+    for again, before in zip((*new.weights, *new.biases), (*old.weights, *old.biases), strict=True):
+        assert np.array_equal(again, before)
 
 
 def test_photos_are_turned_with_their_cells():
