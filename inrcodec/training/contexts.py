@@ -330,6 +330,19 @@ def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDA
 
 
 def _untrained_model(modes: int) -> EntropyModel:
-    """Uniform tables and no context network: enough for fits that do not ask for rates."""
+    """Uniform tables, and context networks that always choose the same."""
     tables = {e: Tables(normalised(np.ones(shape))) for e, shape in table_shapes(modes).items()}
-    return EntropyModel(tables["splits"], tables["modes"], tables["transforms"], {}, {})
+
+    def network(inputs: int, symbols: int) -> ContextNetwork:
+        shapes = (1, inputs), (1,), (1, 1), (1,), (1, 1), (1,)
+        zeros = (np.zeros(shape, np.float32) for shape in shapes)
+        return ContextNetwork(*zeros, Tables(normalised(np.ones((2 * ROWS, symbols)))))
+
+    inputs = feature_counts(modes)
+    return EntropyModel(
+        tables["splits"],
+        tables["modes"],
+        tables["transforms"],
+        {size: network(inputs["last_diagonals"], 2 * size) for size in SIZES},
+        {size: network(inputs["magnitudes"], MAGNITUDES) for size in SIZES},
+    )
