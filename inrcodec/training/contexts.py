@@ -334,9 +334,9 @@ def _untrained_model(modes: int) -> EntropyModel:
     tables = {e: Tables(normalised(np.ones(shape))) for e, shape in table_shapes(modes).items()}
 
     def network(inputs: int, symbols: int) -> ContextNetwork:
-        shapes = (1, inputs), (1,), (1, 1), (1,), (1, 1), (1,)
-        zeros = (np.zeros(shape, np.float32) for shape in shapes)
-        return ContextNetwork(*zeros, Tables(normalised(np.ones((2 * ROWS, symbols)))))
+        first, weight, bias = (np.zeros(shape, np.float32) for shape in ((1, inputs), (1, 1), (1,)))
+        tables = Tables(normalised(np.ones((2 * ROWS, symbols))))
+        return ContextNetwork(first, bias, weight, bias, weight, bias, tables)
 
     inputs = feature_counts(modes)
     return EntropyModel(
