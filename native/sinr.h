@@ -73,7 +73,7 @@ sinr_status sinr_inspect(const void *file, size_t size, sinr_info *info);
 typedef struct sinr_codebook sinr_codebook;
 
 /* Makes a codebook of a codebook file's bytes, which are not needed any longer then, in memory of the caller's. If
- * `memory` is NULL, it only says in `needed` how many bytes that takes: about three times the file. Memory of any
+ * `memory` is NULL, it only says in `needed` how many bytes that takes: about four times the file. Memory of any
  * alignment will do; there is nothing to be undone but to free it. */
 sinr_status sinr_codebook_make(
     const void *bytes, size_t size, void *memory, size_t *needed, const sinr_codebook **codebook);

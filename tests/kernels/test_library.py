@@ -1,0 +1,360 @@
+"""The library in C that native/sinr.h describes decodes what `inrcodec.decode` does, and refuses the rest."""
+
+import ctypes
+import shutil
+import subprocess
+import sys
+import zlib
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+from synthetic import codebook_tensors, draw
+
+import inrcodec
+from inrcodec.codebook import load_codebook, serialise
+from inrcodec.container import FLAT, SECTIONS, pack, unpack
+from inrcodec.errors import InrCodecError
+from inrcodec.kernels import compiled
+from inrcodec.signal.quantiser import VISUAL
+
+NATIVE = Path(__file__).parents[2] / "native"
+BOOK = NATIVE.parent / "pretrained" / "default.safetensors"
+OK, TRUNCATED, CORRUPT, _, RANGE, VERSION, UNSUPPORTED, CODEBOOK, ARGUMENT, TOO_LARGE, _ = range(11)
+"""`sinr_status`."""
+
+
+class Section(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in ("offset", "length")]
+
+
+class Info(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int) for name in ("width", "height", "channels", "step")),
+        *((name, ctypes.c_ubyte) for name in ("luma", "chroma", "activity", "ratio")),
+        ("codebook", ctypes.c_ubyte * 4),
+        ("zstd", ctypes.c_int),
+        *((name, Section) for name in SECTIONS),
+    ]
+
+
+class View(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in ("x", "y", "width", "height", "columns", "rows")]
+
+
+@pytest.fixture(scope="module")
+def library():
+    """The compiled library."""
+    if not compiled():
+        pytest.skip("not compiled: there was no C compiler")
+    spec = find_spec("inrcodec.kernels._native")
+    found = ctypes.CDLL(spec.origin if spec else None)
+    found.sinr_pool_start.restype = ctypes.c_void_p
+    found.sinr_message.restype = ctypes.c_char_p
+    found.sinr_codebook_id.restype = ctypes.POINTER(ctypes.c_ubyte * 4)
+    return found
+
+
+class Book:
+    """A codebook in C; `status` tells whether it is one."""
+
+    def __init__(self, library, content):
+        needed, self.pointer = ctypes.c_size_t(), ctypes.c_void_p()
+        arguments = content, ctypes.c_size_t(len(content))
+        self.status = library.sinr_codebook_make(*arguments, None, ctypes.byref(needed), None)
+        if self.status == OK:
+            # Memory of any alignment, and not a byte more.
+            self.memory = ctypes.create_string_buffer(needed.value + 1)
+            place = ctypes.byref(self.memory, 1)
+            self.status = library.sinr_codebook_make(
+                *arguments, place, ctypes.byref(needed), ctypes.byref(self.pointer)
+            )
+        if self.status == OK:
+            self.id = bytes(library.sinr_codebook_id(self.pointer).contents)
+
+
+@pytest.fixture(scope="module")
+def book(library):
+    """The default codebook."""
+    return Book(library, BOOK.read_bytes())
+
+
+def inspect(library, file):
+    """Status, and what the file says."""
+    info = Info()
+    return library.sinr_inspect(file, ctypes.c_size_t(len(file)), ctypes.byref(info)), info
+
+
+def decode(library, file, book, view=None, threads=1):
+    """Pixels, or the status of a refusal."""
+    status, info = inspect(library, file)
+    if status:
+        return status
+    x, y, width, height, columns, rows = view or (0, 0, info.width, info.height, info.width, info.height)
+    pixels = np.zeros(rows * columns * info.channels, np.uint8)
+    reference = ctypes.byref(View(x, y, width, height, columns, rows)) if view else None
+    pool = ctypes.c_void_p(library.sinr_pool_start(threads))
+    status = library.sinr_decode(
+        file, ctypes.c_size_t(len(file)), book.pointer, reference, ctypes.c_void_p(pixels.ctypes.data), pool
+    )
+    library.sinr_pool_stop(pool)
+    return status or pixels.reshape((rows, columns) if info.channels == 1 else (rows, columns, 3))
+
+
+def by_python(file, **view):
+    """Pixels, or None if it is refused."""
+    try:
+        return inrcodec.decode(file, **view)
+    except InrCodecError:
+        return None
+
+
+def sealed(body):
+    """A file with the checksum of its content."""
+    return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
+
+
+@pytest.fixture(scope="module")
+def files():
+    """Pictures of several kinds: grey, colour, weighted, one pixel, of two tiles."""
+    photo, camera = data.astronaut(), data.camera()
+    return {
+        "grey": inrcodec.encode(camera[100:177, 200:253], quality=50),
+        "rgb": inrcodec.encode(photo[80:120, 180:243], quality=75),
+        "weighted": inrcodec.encode(photo[80:130, 180:283], quality=60, tune="visual"),
+        "pixel": inrcodec.encode(photo[:1, :1], quality=40),
+        "tiles": inrcodec.encode(np.tile(photo[180:213], (1, 3, 1))[:, :1041], quality=5),
+    }
+
+
+KINDS = ["grey", "rgb", "weighted", "pixel", "tiles"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pixels_are_the_same(library, book, files, kind):
+    file = files[kind]
+    expected = inrcodec.decode(file)
+    for threads in (1, 3):
+        assert np.array_equal(decode(library, file, book, None, threads), expected)
+    status, info = inspect(library, file)
+    container = unpack(file)
+    assert status == OK
+    assert (info.width, info.height, info.step) == (container.width, container.height, container.step)
+    assert bytes(info.codebook) == container.codebook == book.id
+    assert (info.luma, info.chroma, info.activity, info.ratio) == container.weighting
+    assert container.weighting == (VISUAL if kind == "weighted" else FLAT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [2, 0.7, 0.01])
+def test_other_sizes_agree_within_a_level(library, book, files, kind, scale):
+    file = files[kind]
+    expected = inrcodec.decode(file, scale=scale)
+    rows, columns = expected.shape[:2]
+    width, height = unpack(file).width, unpack(file).height
+    found = decode(library, file, book, (0, 0, width, height, columns, rows))
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_regions(library, book, files):
+    file = files["tiles"]
+    for crop in ((1020, 3, 9, 20), (0, 32, 1041, 1), (1023, 0, 2, 33)):
+        found = decode(library, file, book, (*crop, *crop[2:]))
+        assert np.array_equal(found, inrcodec.decode(file, crop=crop))
+        found = decode(library, file, book, (*crop, 31, 17))
+        expected = inrcodec.decode(file, crop=crop, size=(31, 17))
+        assert np.abs(found.astype(int) - expected).max() <= 1
+    for view in ((-1, 0, 4, 4, 4, 4), (1040, 0, 2, 1, 2, 1), (0, 0, 4, 0, 4, 4), (0, 0, 4, 4, 0, 4)):
+        assert decode(library, file, book, view) == ARGUMENT
+    assert decode(library, file, book, (0, 0, 1, 1, 65536, 1)) == TOO_LARGE
+
+
+def test_a_view_needs_only_its_tiles(library, book, files):
+    """As in Python: what is not rendered is not decoded."""
+    container = unpack(files["tiles"])
+    first, second = container.tiles
+    file = pack(replace(container, tiles=(first, second[:-1])))
+    assert isinstance(decode(library, file, book, (0, 0, 512, 33, 512, 33)), np.ndarray)
+    assert isinstance(decode(library, file, book), int)
+
+
+def test_sections_are_left_to_others(library, book):
+    pixels = draw("alpha", (9, 13, 4), 0, 255).astype(np.uint8)
+    file = inrcodec.encode(inrcodec.Picture(pixels, b"profile", b"II*\0 block"))
+    _, info = inspect(library, file)
+    for name, content in unpack(file).sections.items():
+        section = getattr(info, name)
+        assert file[section.offset : section.offset + section.length] == content
+    assert np.array_equal(decode(library, file, book), inrcodec.decode(file)[..., :3])
+
+
+def test_refusals(library, book, files, synthetic_path):
+    file = files["rgb"]
+    assert decode(library, file, Book(library, synthetic_path.read_bytes())) == CODEBOOK
+    zstd = inrcodec.encode(data.camera()[:9, :9], entropy="zstd")
+    assert decode(library, zstd, book) == UNSUPPORTED
+    assert decode(library, b"", book) == CORRUPT
+    assert decode(library, b"SINR", book) == TRUNCATED
+    assert decode(library, file[:4] + b"\x05" + file[5:], book) == VERSION
+    for flag in (64, 128):
+        assert decode(library, sealed(file[:5] + bytes([file[5] | flag]) + file[6:-4]), book) == UNSUPPORTED
+    # 65535 x 65535 pixels, and a number that is longer than it need be.
+    assert decode(library, sealed(file[:10] + b"\xff\xff\x03\xff\xff\x03" + file[12:-4]), book) == TOO_LARGE
+    assert decode(library, sealed(file[:10] + b"\xbf\x00" + file[11:-4]), book) == RANGE
+    messages = [library.sinr_message(status) for status in range(12)]
+    assert len(set(messages)) == 12
+
+
+@pytest.mark.parametrize("kind", ["grey", "weighted", "tiles"])
+def test_damaged_files_are_refused(library, book, files, kind):
+    file = files[kind]
+    for length in range(0, len(file), 1 + len(file) // 200):
+        assert isinstance(decode(library, file[:length], book), int)
+    for place, bit in draw(f"damage {kind}", (100, 2), 0, 2**30):
+        damaged = bytearray(file)
+        damaged[place % len(file)] ^= 1 << bit % 8
+        assert isinstance(decode(library, bytes(damaged), book), int)
+
+
+@pytest.mark.parametrize("kind", ["grey", "weighted", "tiles"])
+def test_mutants_are_what_python_takes_them_for(library, book, files, kind):
+    file = files[kind]
+    refused = 0
+    # What says how large the picture is stays: mutants should not take long.
+    for place, value, count in draw(f"mutants {kind}", (25, 3), 0, 2**30):
+        at = 14 + place % (len(file) - 18)
+        cut = -4 if count % 3 else -5 - count % 20
+        body = bytearray(file[:cut])
+        body[min(at, len(body) - 1)] = value % 256
+        expected, found = by_python(sealed(body)), decode(library, sealed(body), book)
+        if expected is None:
+            assert isinstance(found, int)
+            refused += 1
+        else:
+            assert np.array_equal(found, expected)
+    assert refused > 10
+
+
+def changed(name, change):
+    """Tensors of a codebook, one of which is changed."""
+    tensors = codebook_tensors()
+    tensors[name] = change(tensors[name])
+    return tensors
+
+
+def put(place, value):
+    """Changes a number."""
+
+    def change(tensor):
+        tensor = tensor.copy()
+        tensor.flat[place] = value
+        return tensor
+
+    return change
+
+
+BROKEN = {
+    "no splits": {name: t for name, t in codebook_tensors().items() if name != "splits"},
+    "frequency of 0": changed("modes", put(0, 0)),
+    "sum of frequencies": changed("extents.8.tables", put(3, 16000)),
+    "type": changed("splits", lambda t: t.astype(np.int32)),
+    "floats": {**codebook_tensors(), "more": np.zeros(3, np.float32)},
+    "shape": changed("magnitudes.8.bias1", lambda t: t[:-1]),
+    "rank": changed("magnitudes.8.bias3", lambda t: t[None]),
+    "context network": changed("extents.16.weight2", put(5, 1 << 20)),
+    "context bias": changed("extents.16.bias3", put(0, -(1 << 31))),
+    "shift": changed("restoration.shifts", put(1, 25)),
+    "no layers": changed("restoration.shifts", lambda t: t[:0]),
+    "restoration": changed("restoration.weight2", lambda t: t * 200 + 20000),
+    "packed shape": changed("starts.16.weight2.shape", put(0, 1 << 30)),
+    "mask": changed("starts.16.weight2.mask", lambda t: t[:-1]),
+    "padding of a mask": changed("starts.8.weight1.mask", lambda t: np.append(t, np.uint8(0))),
+    "survivors": changed("starts.32.weight3.survivors", lambda t: t[:-1]),
+    "modes of a network": changed("starts.32.bias3", lambda t: t[:-136]),
+    "sums of a prediction": changed("starts.8.bias3", put(0, (1 << 31) - 1)),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_broken_codebooks_are_refused(library, fault):
+    assert Book(library, serialise(BROKEN[fault], {})).status == CODEBOOK
+
+
+def test_codebooks_are_known_by_their_content(library, synthetic_path, synthetic_codebook):
+    assert Book(library, synthetic_path.read_bytes()).id == synthetic_codebook.id
+    extra = {**codebook_tensors(), "a": np.zeros((2, 0, 3), np.int64), "b": np.array(3, np.uint8)}
+    path = synthetic_path.with_name("extra.safetensors")
+    path.write_bytes(serialise(extra, {"a": '"\\\n'}))
+    assert Book(library, path.read_bytes()).id == load_codebook(path).id
+
+
+def test_damaged_codebooks_are_refused_or_others(library, synthetic_path, synthetic_codebook):
+    content = synthetic_path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for length in (0, 7, 8, 9, header - 1, header, len(content) - 1):
+        assert Book(library, content[:length]).status == CODEBOOK
+    assert Book(library, content + b"\0").status == CODEBOOK
+    metadata = content.index(b'"extents')
+    for place, value in draw("books", (300, 2), 0, 2**30):
+        at = place % header
+        mutant = bytearray(content)
+        mutant[at] = value % 256
+        found = Book(library, bytes(mutant))
+        if found.status == OK and mutant != content and at > metadata:
+            assert found.id != synthetic_codebook.id
+
+
+def compiler(prefix=""):
+    """A C compiler; the test is skipped if there is none."""
+    found = shutil.which(f"{prefix}gcc") or (not prefix and shutil.which("cc"))
+    if not found:
+        pytest.skip(f"there is no {prefix}gcc")
+    return found
+
+
+def run(command, file, tmp_path, *more):
+    """Pixels that the program writes of a file."""
+    path = tmp_path / "picture.sinr"
+    path.write_bytes(file)
+    result = subprocess.run([*command, BOOK, path, *more], capture_output=True, check=True)
+    kind, size, most, pixels = result.stdout.split(b"\n", 3)
+    width, height = map(int, size.split())
+    assert most == b"255"
+    shape = (height, width) if kind == b"P5" else (height, width, 3)
+    return np.frombuffer(pixels, np.uint8).reshape(shape)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="links with a library that is made to be loaded")
+def test_the_example_writes_pictures(library, files, tmp_path):
+    program = tmp_path / "sinr2ppm"
+    source = NATIVE / "examples" / "sinr2ppm.c"
+    warnings = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+    subprocess.run([compiler(), *warnings, source, library._name, "-lm", "-o", program], check=True)
+    for kind in ("grey", "weighted"):
+        assert np.array_equal(run([program], files[kind], tmp_path), inrcodec.decode(files[kind]))
+    twice = run([program], files["rgb"], tmp_path, "2", "2")
+    assert np.abs(twice.astype(int) - inrcodec.decode(files["rgb"], scale=2)).max() <= 1
+    path = tmp_path / "no.sinr"
+    path.write_bytes(b"no")
+    refused = subprocess.run([program, BOOK, path], capture_output=True, check=False)
+    assert refused.returncode == 1
+    assert b"not a .sinr file" in refused.stderr
+    assert subprocess.run([program], capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("machine", ["aarch64", "s390x"])
+def test_other_machines_give_the_same_pixels(files, tmp_path, machine):
+    """s390x is big-endian. Programs of these machines run in an emulator."""
+    emulator = shutil.which(f"qemu-{machine}")
+    if not emulator:
+        pytest.skip(f"there is no qemu-{machine}")
+    program, tools = tmp_path / "sinr2ppm", f"{machine}-linux-gnu-"
+    sources = [*sorted((NATIVE / "src").glob("*.c")), NATIVE / "examples" / "sinr2ppm.c"]
+    options = ["-std=gnu99", "-O1", "-static", "-pthread"]
+    subprocess.run([compiler(tools), *options, *sources, "-lm", "-o", program], check=True)
+    for kind in ("grey", "weighted"):
+        expected = inrcodec.decode(files[kind])
+        assert np.array_equal(run([emulator, program], files[kind], tmp_path), expected)
