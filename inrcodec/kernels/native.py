@@ -306,7 +306,8 @@ class NativeKernels:
         tile = _Tile.empty(blocks, channels)
         network = _Pointer(_entropy(model).address)
         size = ctypes.c_size_t(len(data))
-        _check(_library().sinr_read_tile(network, data, size, *tile.shape, step, tile.pointers))
+        with _pool(self.workers) as pool:
+            _check(_library().sinr_read_tile(network, data, size, *tile.shape, step, tile.pointers, pool))
         return tile.symbols()
 
     def write_tile(self, symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
@@ -315,9 +316,10 @@ class NativeKernels:
         data = np.empty(_library().sinr_tile_bound(*tile.shape), np.uint8)
         size = ctypes.c_size_t()
         network = _Pointer(_entropy(model).address)
-        status = _library().sinr_write_tile(
-            network, tile.pointers, *tile.shape, step, _pointer(data), ctypes.byref(size)
-        )
+        with _pool(self.workers) as pool:
+            status = _library().sinr_write_tile(
+                network, tile.pointers, *tile.shape, step, _pointer(data), ctypes.byref(size), pool
+            )
         if status and status != _NO_MEMORY:
             raise ValueError("a hidden sign is not what the magnitudes tell")
         _check(status)

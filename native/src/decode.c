@@ -84,7 +84,7 @@ static sinr_status decode_tile(const decoding *d, const worker *w, tile *to, int
         d->info.step, d->info.luma, d->info.chroma, d->info.activity, d->info.ratio};
     sinr_status status = sinr_read_tile(
         d->codebook->entropy, d->file + coded.offset, coded.length, rows, cols, channels, d->info.step,
-        &w->integers);
+        &w->integers, pool);
     if (!status)
         status = sinr_draw_tile(
             &w->integers, rows, cols, channels, &quantiser, d->codebook->predictors, to->planes, pool);

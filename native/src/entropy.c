@@ -210,6 +210,13 @@ static uint8_t *encode_all(const rans_item *items, size_t count, int lanes_log, 
 
 typedef enum { READ, WRITE, ROWS } walk_kind;
 
+/* What a chunk of symbols is on its way to its table rows. */
+typedef struct {
+    int16_t *features; /* (CHUNK, inputs) */
+    int32_t *sums;     /* (CHUNK, outputs of a layer) */
+    int16_t *hidden;   /* (CHUNK, outputs of a layer) */
+} scratch;
+
 typedef struct {
     walk_kind kind;
     const sinr_entropy *model;
@@ -230,10 +237,9 @@ typedef struct {
     int32_t *cells[SINR_SIZES];   /* cells of a size */
     int32_t *active;              /* cells of a batch, by place */
     uint8_t *batch;               /* its symbols */
-    int16_t *features;            /* (CHUNK, inputs) and what becomes of them */
-    int32_t *sums;
-    int16_t *hidden;
-    uint8_t *chosen;
+    uint8_t *chosen;              /* their table rows */
+    sinr_pool *pool;
+    scratch *scratch;             /* of each worker */
 } walk;
 
 static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
@@ -255,6 +261,7 @@ static void walk_layout(walk *w, const sinr_entropy *model, int block_rows, int 
     w->active = sinr_take(arena, units, sizeof *w->active);
     /* A diagonal has at most `size` harmonics. */
     w->batch = sinr_take(arena, units * 8, 1);
+    w->chosen = sinr_take(arena, units * 8, 1);
     size_t inputs = 0, first = 0, second = 0;
     for (int i = 0; i < SINR_SIZES; i++)
         for (int which = 0; which < 2; which++) {
@@ -263,10 +270,15 @@ static void walk_layout(walk *w, const sinr_entropy *model, int block_rows, int 
             first = at_least(first, sinr_output_stride(&c->first));
             second = at_least(second, sinr_output_stride(&c->second));
         }
-    w->features = sinr_take(arena, CHUNK * inputs, sizeof *w->features);
-    w->sums = sinr_take(arena, CHUNK * at_least(first, second), sizeof *w->sums);
-    w->hidden = sinr_take(arena, CHUNK * at_least(first, second), sizeof *w->hidden);
-    w->chosen = sinr_take(arena, CHUNK, 1);
+    int workers = sinr_workers(w->pool);
+    w->scratch = sinr_take(arena, (size_t)workers, sizeof *w->scratch);
+    for (int i = 0; i < workers; i++) {
+        scratch taken = {
+            sinr_take(arena, CHUNK * inputs, sizeof *taken.features),
+            sinr_take(arena, CHUNK * at_least(first, second), sizeof *taken.sums),
+            sinr_take(arena, CHUNK * at_least(first, second), sizeof *taken.hidden)};
+        if (w->scratch) w->scratch[i] = taken;
+    }
 }
 
 static void walk_start(walk *w, walk_kind kind, const sinr_entropy *model, const sinr_integers *integers, int channels, int step) {
@@ -349,14 +361,14 @@ SINR_CHOOSE(
     (const int16_t *hidden, const int16_t *weight, int32_t bias, size_t inputs, int count, int first_row, uint8_t *rows),
     (hidden, weight, bias, inputs, count, first_row, rows))
 
-/* Table rows of `count` rows of w->features, to w->chosen. */
-static void choose_rows(walk *w, const sinr_context *c, int count, int table_class) {
+/* Table rows of `count` rows of features. */
+static void choose_rows(const scratch *s, const sinr_context *c, int count, int table_class, uint8_t *chosen) {
     size_t first = sinr_output_stride(&c->first), second = sinr_output_stride(&c->second);
-    sinr_multiply(&c->first, w->features, sinr_input_stride(&c->first), w->sums, first, count);
-    activate(w->sums, c->bias1, first, count, 6, w->hidden);
-    sinr_multiply(&c->second, w->hidden, first, w->sums, second, count);
-    activate(w->sums, c->bias2, second, count, 7, w->hidden);
-    last_layer(w->hidden, c->weight3, c->bias3, second, count, table_class * SINR_ROWS, w->chosen);
+    sinr_multiply(&c->first, s->features, sinr_input_stride(&c->first), s->sums, first, count);
+    activate(s->sums, c->bias1, first, count, 6, s->hidden);
+    sinr_multiply(&c->second, s->hidden, first, s->sums, second, count);
+    activate(s->sums, c->bias2, second, count, 7, s->hidden);
+    last_layer(s->hidden, c->weight3, c->bias3, second, count, table_class * SINR_ROWS, chosen);
 }
 
 /* Features that tell transform types and modes apart, and what fills up the row. */
@@ -418,8 +430,10 @@ static bool code_last_diagonals(walk *w, int index, const int32_t *cells, int co
     size_t stride = sinr_input_stride(&network->first);
     for (int begin = 0; begin < count; begin += CHUNK) {
         int n = count - begin < CHUNK ? count - begin : CHUNK;
-        for (int i = 0; i < n; i++) diagonal_features(w, cells[begin + i], channel, w->features + (size_t)i * stride, stride);
-        choose_rows(w, network, n, channel > 0);
+        int16_t *features = w->scratch->features;
+        for (int i = 0; i < n; i++)
+            diagonal_features(w, cells[begin + i], channel, features + (size_t)i * stride, stride);
+        choose_rows(w->scratch, network, n, channel > 0, w->chosen);
         for (int i = 0; i < n; i++) {
             uint8_t *last = w->last + cells[begin + i] * w->channels + channel;
             int symbol = *last;
@@ -560,22 +574,35 @@ static void magnitude_features(
     }
 }
 
-/* Codes what w->features describe: rows begin ... begin + n of a batch. */
-static bool code_magnitudes(walk *w, const sinr_context *network, int channel, size_t begin, int n) {
-    choose_rows(w, network, n, channel > 0);
-    for (int i = 0; i < n; i++) {
-        int symbol = w->batch[begin + (size_t)i];
-        if (!code(w, &network->tables, w->chosen[i], begin + (size_t)i, &symbol)) return false;
-        w->batch[begin + (size_t)i] = (uint8_t)symbol;
+/* One batch of magnitudes: its symbols are those of `active` cells, of each `harmonics` from k = first on. */
+typedef struct {
+    walk *w;
+    const sinr_context *network;
+    int index, channel, d, first, harmonics, count;
+} batch;
+
+/* Chooses the table rows of a chunk of a batch. */
+static void choose_chunk(void *context, int piece, int worker) {
+    const batch *b = context;
+    const walk *w = b->w;
+    const scratch *s = w->scratch + worker;
+    size_t stride = sinr_input_stride(&b->network->first);
+    int begin = piece * CHUNK, count = b->count - begin < CHUNK ? b->count - begin : CHUNK;
+    int cell = begin / b->harmonics, n = begin % b->harmonics;
+    for (int done = 0; done < count; cell++, n = 0) {
+        int take = b->harmonics - n < count - done ? b->harmonics - n : count - done;
+        magnitude_features(
+            w, w->cells[b->index][w->active[cell]], b->channel, b->d, b->first + n, take,
+            s->features + (size_t)done * stride, stride);
+        done += take;
     }
-    return true;
+    choose_rows(s, b->network, count, b->channel > 0, w->chosen + begin);
 }
 
 /* One batch: anti-diagonal d of all cells of a size that have something there or beyond. */
 static bool walk_diagonal(walk *w, int index, int channel, int d) {
     const sinr_partition *p = &w->partition;
     const sinr_context *network = &w->model->magnitudes[index];
-    size_t stride = sinr_input_stride(&network->first);
     int size = 8 << index, side = size + 2 * MARGIN;
     int first = d - size + 1 > 0 ? d - size + 1 : 0, harmonics = (d < size ? d + 1 : 2 * size - 1 - d);
     int active = 0;
@@ -592,24 +619,18 @@ static bool walk_diagonal(walk *w, int index, int channel, int d) {
                 w->batch[a * harmonics + n] = (uint8_t)(magnitude < SINR_ESCAPE ? magnitude : SINR_ESCAPE);
             }
         }
-    size_t coded = 0;
-    int waiting = 0;
-    for (int a = 0; a < active; a++)
-        for (int n = 0; n < harmonics;) {
-            int room = CHUNK - waiting, take = harmonics - n < room ? harmonics - n : room;
-            magnitude_features(w, w->cells[index][w->active[a]], channel, d, first + n, take,
-                               w->features + (size_t)waiting * stride, stride);
-            waiting += take;
-            n += take;
-            if (waiting < CHUNK && (a + 1 < active || n < harmonics)) continue;
-            if (!code_magnitudes(w, network, channel, coded, waiting)) return false;
-            if (w->kind == ROWS)
-                for (int i = 0; i < waiting; i++) {
-                    int of = (int)(coded + (size_t)i) / harmonics, k = first + (int)(coded + (size_t)i) % harmonics;
-                    w->rows[base + (size_t)w->active[of] * pitch + (size_t)(k * size + d - k)] = w->chosen[i];
-                }
-            coded += (size_t)waiting;
-            waiting = 0;
+    batch b = {w, network, index, channel, d, first, harmonics, active * harmonics};
+    int chunks = (b.count + CHUNK - 1) / CHUNK;
+    sinr_run(chunks > 1 ? w->pool : NULL, choose_chunk, &b, chunks);
+    for (int i = 0; i < b.count; i++) {
+        int symbol = w->batch[i];
+        if (!code(w, &network->tables, w->chosen[i], (size_t)i, &symbol)) return false;
+        w->batch[i] = (uint8_t)symbol;
+    }
+    if (w->kind == ROWS)
+        for (int i = 0; i < b.count; i++) {
+            int k = first + i % harmonics;
+            w->rows[base + (size_t)w->active[i / harmonics] * pitch + (size_t)(k * size + d - k)] = w->chosen[i];
         }
     /* A bin gathers so many magnitudes of the cell that it ends at their mean in sixteenths. */
     int share = 16 >> (2 * index);
@@ -869,8 +890,8 @@ static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t
 
 sinr_status sinr_read_tile(
     const sinr_entropy *model, const uint8_t *data, size_t size, int block_rows, int block_cols, int channels,
-    int step, const sinr_integers *integers) {
-    walk w = {0};
+    int step, const sinr_integers *integers, sinr_pool *pool) {
+    walk w = {.pool = pool};
     scans *s;
     void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, false);
     if (!memory) return SINR_NO_MEMORY;
@@ -911,8 +932,8 @@ size_t sinr_tile_bound(int block_rows, int block_cols, int channels) {
 
 sinr_status sinr_write_tile(
     const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
-    int step, uint8_t *data, size_t *size) {
-    walk w = {0};
+    int step, uint8_t *data, size_t *size, sinr_pool *pool) {
+    walk w = {.pool = pool};
     scans *s;
     void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, true);
     if (!memory) return SINR_NO_MEMORY;
@@ -945,8 +966,8 @@ sinr_status sinr_write_tile(
 
 sinr_status sinr_magnitude_rows(
     const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
-    int step, int16_t *rows) {
-    walk w = {0};
+    int step, int16_t *rows, sinr_pool *pool) {
+    walk w = {.pool = pool};
     scans *s;
     void *memory = tile_memory(&w, &s, model, block_rows, block_cols, channels, false);
     if (!memory) return SINR_NO_MEMORY;

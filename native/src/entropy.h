@@ -4,6 +4,7 @@
 
 #include "matrix.h"
 #include "memory.h"
+#include "parallel.h"
 #include "partition.h"
 #include "status.h"
 
@@ -69,7 +70,7 @@ static inline size_t sinr_residuals_begin(const sinr_partition *p, int index, in
 /* Reads a tile. */
 sinr_status sinr_read_tile(
     const sinr_entropy *model, const uint8_t *data, size_t size, int block_rows, int block_cols, int channels,
-    int step, const sinr_integers *integers);
+    int step, const sinr_integers *integers, sinr_pool *pool);
 
 /* Most bytes that `sinr_write_tile` may write. */
 size_t sinr_tile_bound(int block_rows, int block_cols, int channels);
@@ -77,11 +78,11 @@ size_t sinr_tile_bound(int block_rows, int block_cols, int channels);
 /* Writes a tile, and says in how many bytes. SINR_ARGUMENT if a sign is not what the magnitudes tell. */
 sinr_status sinr_write_tile(
     const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
-    int step, uint8_t *data, size_t *size);
+    int step, uint8_t *data, size_t *size, sinr_pool *pool);
 
 /* The table row that would code each magnitude, in the order of residuals; -1 where nothing is coded. */
 sinr_status sinr_magnitude_rows(
     const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
-    int step, int16_t *rows);
+    int step, int16_t *rows, sinr_pool *pool);
 
 #endif

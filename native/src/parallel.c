@@ -85,12 +85,15 @@ static void work(sinr_pool *pool, int worker) {
     set(&pool->unfinished, pool->unfinished - 1);
 }
 
+/* Whether there is something to do for a helper: as many threads as there are pieces take part. */
+static int needed(const helper *self) { return self->pool->left && self->number < self->pool->count; }
+
 static void *help(void *argument) {
     helper *self = argument;
     sinr_pool *pool = self->pool;
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
-        while (pool->left) {
+        while (needed(self)) {
             work(pool, self->number);
             if (!pool->unfinished) pthread_cond_signal(&pool->done);
         }
@@ -98,7 +101,7 @@ static void *help(void *argument) {
         spin(&pool->left, 0);
         pthread_mutex_lock(&pool->mutex);
         pool->asleep++;
-        while (!pool->left && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
+        while (!needed(self) && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
         pool->asleep--;
         if (pool->stop) break;
     }

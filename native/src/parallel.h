@@ -5,8 +5,9 @@
 
 #include "../sinr.h"
 
-/* Does one of `count` pieces of work. `worker` tells the threads apart, 0 ... sinr_workers(pool) - 1: pieces with
- * the same number never run at the same time, so each worker can have scratch memory of its own. */
+/* Does one of `count` pieces of work. `worker` tells the threads apart, from 0, below sinr_workers(pool) and below
+ * `count`: pieces with the same number never run at the same time, so each worker can have scratch memory of its
+ * own. */
 typedef void sinr_task(void *context, int piece, int worker);
 
 /* Threads of a pool, at least 1 (which is what NULL has). */

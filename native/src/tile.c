@@ -135,7 +135,7 @@ static sinr_status fit_all(
     for (int pass = 0; pass <= passes && !status; pass++) {
         if (pass) {
             status = sinr_magnitude_rows(
-                model, integers, block_rows, block_cols, channels, quantiser->step, f->rows);
+                model, integers, block_rows, block_cols, channels, quantiser->step, f->rows, pool);
             if (status) break;
             rate_of(f, model, integers, channels, quantiser->step, &rate);
         }
