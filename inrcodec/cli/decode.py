@@ -1,5 +1,6 @@
 """`inrcodec decode`."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,9 +92,9 @@ def decode(
         if crop is not None:
             _check_crop(view, inspect(data, limits=limits))
         picture = decode_picture(data, view, codebook=codebook, device=device, jobs=jobs, limits=limits)
-        write_output(
-            output, lambda stream: write_picture(picture, stream, file_format=file_format), overwrite=force
-        )
+        image = io.BytesIO()
+        write_picture(picture, image, file_format)
+        write_output(output, image.getvalue(), overwrite=force)
     except EXPECTED_ERRORS as exc:
         ctx.exit(report_error(exc, source))
 

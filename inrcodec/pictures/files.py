@@ -71,7 +71,9 @@ _WRITERS = {
 OUTPUT_FORMATS = tuple(_WRITERS)
 
 
-def read_picture(source: str | Path | BinaryIO | bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def read_picture(
+    source: str | Path | BinaryIO | bytes | bytearray | memoryview, limits: Limits = DEFAULT_LIMITS
+) -> Picture:
     """Read an image file; its size is checked before pixels are decoded.
 
     Args:
@@ -86,8 +88,8 @@ def read_picture(source: str | Path | BinaryIO | bytes, limits: Limits = DEFAULT
     if isinstance(source, str | Path):
         with Path(source).open("rb") as stream:
             return read_picture(stream, limits)
-    if isinstance(source, bytes):
-        source = io.BytesIO(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = io.BytesIO(bytes(source))
     elif not source.seekable():
         source = io.BytesIO(source.read())
     start = source.read(len(MAGIC))

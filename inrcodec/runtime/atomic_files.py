@@ -3,8 +3,10 @@
 import errno
 import os
 import secrets
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +21,8 @@ def read_input(name: str) -> bytes:
     """
     if name == STDIO:
         return sys.stdin.buffer.read()
-    return Path(name).read_bytes()
+    with open(name, "rb") as stream:  # Not a Path, to which an empty name is the current directory.
+        return stream.read()
 
 
 def check_target(path: Path, overwrite: bool) -> None:
@@ -46,37 +49,69 @@ def atomic_write(path: Path, data: bytes | Callable[[BinaryIO], object], *, over
     the write, Ctrl-C included, removes the temporary file and leaves an existing target as it was.
 
     Args:
-        path: target; a symbolic link is followed, so that the link itself stays.
+        path: target; a symbolic link is followed, so that the link itself stays. What replaces a file has its
+            permissions, and a new one those that the umask leaves.
         data: the content, or a function that writes it to the binary stream it is given.
         overwrite: whether an existing file may be replaced.
 
     Raises:
         FileExistsError, IsADirectoryError, FileNotFoundError: see `check_target`.
-        OSError: the disk refuses.
+        OSError: the disk refuses; its file name is that of the target.
     """
     write = data if callable(data) else lambda stream: stream.write(data)
-    path = Path(os.path.realpath(path))
+    given, path = str(path), Path(os.path.realpath(path))
     check_target(path, overwrite)
-    if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
-            write(stream)
-        return
-    temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.tmp")
+    with _naming(given):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                write(stream)
+            return
+        # Not named like the target, whose name may already be as long as the file system allows.
+        temporary = path.with_name(f".inrcodec.{secrets.token_hex(8)}.tmp")
+        try:
+            # Not tempfile: its files are private (0600), and a new output should follow the umask.
+            with open(temporary, "xb", opener=_opener(path)) as stream:
+                write(stream)
+            check_target(path, overwrite)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _opener(existing: Path) -> Callable[[str, int], int]:
+    """Opens a file with the permissions of another one if that exists, from the start."""
+    if not existing.exists():
+        return lambda name, flags: os.open(name, flags, 0o666)
+    mode = stat.S_IMODE(existing.stat().st_mode) & 0o777
+
+    def open_like(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags, 0o600)
+        os.chmod(name, mode)
+        return descriptor
+
+    return open_like
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Puts the name of the target into errors that have none, or that of a temporary file.
+
+    Raises:
+        OSError: one that happened inside, of the same kind.
+    """
     try:
-        # Not tempfile: its files are private (0600), and an output should follow the umask.
-        with temporary.open("xb") as stream:
-            write(stream)
-        check_target(path, overwrite)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, name) from error
 
 
-def write_output(name: str, data: bytes | Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
+def write_output(name: str, data: bytes, *, overwrite: bool = False) -> None:
     """Write to a file (see `atomic_write`) or, for `-`, to standard output.
 
     Raises:
-        OSError: as `atomic_write`, or standard output is a terminal.
+        OSError: as `atomic_write`, or standard output is a terminal or takes less than all.
     """
     if name != STDIO:
         atomic_write(Path(name), data, overwrite=overwrite)
@@ -86,8 +121,12 @@ def write_output(name: str, data: bytes | Callable[[BinaryIO], object], *, overw
         raise OSError(
             errno.EINVAL, "binary data is not written to a terminal; redirect it", "standard output"
         )
-    if callable(data):
-        data(stream)
-    else:
-        stream.write(data)
-    stream.flush()
+    with _naming("standard output"):
+        left = memoryview(data)
+        while left:
+            # An unbuffered stream may take a part, or nothing because it would have to wait.
+            taken = stream.write(left)
+            if not taken:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            left = left[taken:]
+        stream.flush()

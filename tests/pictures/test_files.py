@@ -472,7 +472,7 @@ def test_paths_and_streams(tmp_path):
             return False
 
     expected = read_picture(data).pixels
-    for source in (path, str(path), io.BytesIO(data), Pipe(data)):
+    for source in (path, str(path), io.BytesIO(data), Pipe(data), data, bytearray(data), memoryview(data)):
         np.testing.assert_array_equal(read_picture(source).pixels, expected)
     with pytest.raises(FileNotFoundError):
         read_picture(tmp_path / "missing.png")

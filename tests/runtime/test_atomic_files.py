@@ -1,9 +1,11 @@
 """Outputs appear complete or not at all, and replace nothing without permission."""
 
+import errno
 import io
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +69,58 @@ def test_follows_the_umask(tmp_path):
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
+def test_a_replaced_file_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    seen: list[int] = []
+
+    def write(stream):
+        seen.extend(file.stat().st_mode & 0o777 for file in tmp_path.iterdir())
+        stream.write(b"new")
+
+    atomic_write(path, write, overwrite=True)
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == mode
+    assert seen == [mode, mode]  # the temporary file, too
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
+    name = "\N{CAMERA}" * 58 + "." * 23  # 255 bytes
+    atomic_write(tmp_path / name, b"abc")
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["a", "-"])
+def test_write_errors_name_the_output(tmp_path, monkeypatch, name):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=SimpleNamespace(isatty=bool, write=full)))
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_output(name, b"abc")
+    assert caught.value.filename == ("standard output" if name == "-" else "a")
+
+
+def test_a_stream_that_takes_little_at_a_time_gets_all(monkeypatch):
+    class Narrow(io.BytesIO):
+        room = 3
+
+        def write(self, data):
+            return super().write(bytes(data[: self.room]))
+
+    stream = Narrow()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=stream))
+    write_output("-", b"abcdefgh")
+    assert stream.getvalue() == b"abcdefgh"
+    stream.room = 0
+    with pytest.raises(BlockingIOError):
+        write_output("-", b"abc")
+
+
 def test_a_symbolic_link_stays_one(tmp_path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
@@ -93,8 +147,7 @@ def test_standard_streams(tmp_path, monkeypatch, capsysbinary):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"input")))
     assert read_input("-") == b"input"
     write_output("-", b"abc")
-    write_output("-", lambda stream: stream.write(b"def"))
-    assert capsysbinary.readouterr().out == b"abcdef"
+    assert capsysbinary.readouterr().out == b"abc"
     write_output(str(tmp_path / "a"), b"file")
     assert read_input(str(tmp_path / "a")) == b"file"
 
