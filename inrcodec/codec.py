@@ -6,6 +6,7 @@ photo -> planes -> cells -> fit -> integers -> entropy coder -> .sinr bytes
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -157,9 +158,9 @@ def encode(
         if psnr is not None:
             return search(encoder, psnr_target(psnr), progress)
         if bpp is not None:
-            max_bytes = int(bpp * height * width / 8)
+            max_bytes = int(min(bpp * height * width / 8, sys.maxsize))
         if max_bytes is not None:
-            return search(encoder, size_target(max_bytes), progress)
+            return search(encoder, size_target(min(max_bytes, sys.maxsize)), progress)
         return encoder.encode(step_of_quality(quality or DEFAULT_QUALITY, weighting), progress)
 
 

@@ -151,6 +151,13 @@ def test_rate_targets_are_met_and_nearly_used_up(photo):
     assert 475 < size <= 500
 
 
+@pytest.mark.parametrize("target", [{"bpp": 1e308}, {"max_bytes": 10**400}], ids=["bpp", "bytes"])
+def test_generous_targets_take_what_there_is(photo, target):
+    small = photo[:16, :16]
+    finest = inrcodec.encode(small, max_bytes=10**6)
+    assert inrcodec.encode(small, **target) == finest
+
+
 def test_psnr_targets_are_met_and_hardly_exceeded(photo):
     small = photo[:64, :96]
     for target in (28.0, 36.0):
@@ -196,6 +203,7 @@ def test_wrong_arguments_of_encode(options, words):
         ({"scale": 0.0}, "scale must be"),
         ({"scale": float("nan")}, "scale must be"),
         ({"scale": float("inf")}, "scale must be"),
+        ({"scale": 1e308}, "scale must be"),
         ({"size": (0, 5)}, "size must be at least 1 x 1"),
         ({"crop": (0, 0, 0, 5)}, "region 0,0,0,5 is not inside"),
         ({"crop": (-1, 0, 5, 5)}, "region -1,0,5,5 is not inside"),

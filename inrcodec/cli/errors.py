@@ -1,6 +1,6 @@
 """What an error becomes on the command line: a line and an exit code."""
 
-import sys
+import contextlib
 
 import click
 
@@ -22,12 +22,13 @@ def report_error(exc: Exception, name: str | None = None) -> int:
         The exit code it stands for.
     """
     if isinstance(exc, BrokenPipeError):
-        sys.stdout = None  # Or the flush at exit would complain.
         return EXIT_FAILURE
     if isinstance(exc, OSError):
-        parts = (exc.filename or name, exc.strerror or str(exc))
+        named = name if exc.filename is None else exc.filename
+        parts = ("''" if named == "" else named, exc.strerror or str(exc))
     else:
         parts = (name, "not enough memory" if isinstance(exc, MemoryError) else str(exc))
     message = ": ".join(" ".join(str(part).split()) for part in ("inrcodec", *parts) if part)
-    click.echo(message, err=True)
+    with contextlib.suppress(OSError):  # Standard error may be full, too.
+        click.echo(message, err=True)
     return EXIT_BAD_INPUT if isinstance(exc, InputError | FormatError | LimitError) else EXIT_FAILURE

@@ -6,11 +6,13 @@ Nothing here imports numpy or torch; a subcommand's module imports them when it 
 import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from inrcodec import __version__
 from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
+from inrcodec.cli.streams import abandon_output, prepare_streams
 from inrcodec.errors import InrCodecError
 
 _EXIT_INTERRUPTED = 130
@@ -43,6 +45,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command, what is printed while its arguments are read included."""
+        try:
+            return super().main(*args, **kwargs)
+        except EXPECTED_ERRORS as exc:
+            sys.exit(report_error(exc))
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the subcommand."""
         try:
@@ -53,8 +62,6 @@ class LazyGroup(click.Group):
                 raise
             error = InrCodecError(f"this needs {exc.name}: pip install 'inrcodec[{extra}]'")
             ctx.exit(report_error(error))
-        except EXPECTED_ERRORS as exc:
-            ctx.exit(report_error(exc))
         except (KeyboardInterrupt, click.Abort):
             click.echo("inrcodec: interrupted", err=True)
             ctx.exit(_EXIT_INTERRUPTED)
@@ -95,6 +102,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    prepare_streams()
     # Termination unwinds like Ctrl-C does, so that unfinished outputs are removed.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(_EXIT_TERMINATED))
-    cli(prog_name="inrcodec")
+    try:
+        cli(prog_name="inrcodec")
+    finally:
+        abandon_output()

@@ -1,10 +1,12 @@
 """What of a picture is rendered, and how large."""
 
-import math
 from dataclasses import dataclass
 
 Region = tuple[int, int, int, int]
 """x, y, width, height in source pixels."""
+
+_SCALES = 2**32
+"""No output can be that large, so that sizes stay numbers one can calculate with, and read."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class View:
                 raise ValueError("the size must be at least 1 x 1")
             return region, self.size
         scale = 1.0 if self.scale is None else self.scale
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError("scale must be a positive number")
+        if not 0 < scale < _SCALES:
+            raise ValueError(f"scale must be a positive number below {_SCALES}")
         return region, (max(1, round(w * scale)), max(1, round(h * scale)))
 
 

@@ -20,7 +20,8 @@ def read_input(name: str) -> bytes:
         OSError: the file cannot be read.
     """
     if name == STDIO:
-        return sys.stdin.buffer.read()
+        with _naming("standard input"):
+            return sys.stdin.buffer.read()
     with open(name, "rb") as stream:  # Not a Path, to which an empty name is the current directory.
         return stream.read()
 
