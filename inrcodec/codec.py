@@ -209,6 +209,7 @@ def decode_picture(
     device: str = "auto",
     jobs: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[float], None] | None = None,
 ) -> Picture:
     """Decodes a .sinr file with its metadata.
 
@@ -219,6 +220,7 @@ def decode_picture(
         device: what computes, as for `decode`.
         jobs: threads or processes that share the work, as for `encode`.
         limits: bounds on what is read and rendered.
+        progress: called with the fraction done, from 0 to 1.
 
     Returns:
         A `Picture`, pixels (H, W, C).
@@ -238,7 +240,7 @@ def decode_picture(
     tile_count = math.prod(tile_grid(*region[2:]))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
         assembly = assembly_of(container, book, kernels, tile_map)
-        render_region(assembly, region, pixels[:, :, :channels], kernels)
+        render_region(assembly, region, pixels[:, :, :channels], kernels, progress)
     if "alpha" in container.sections:
         pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
     blocks = {

@@ -385,6 +385,14 @@ def test_progress_rises_to_one(photo, options):
     assert seen[-1] == 1
 
 
+def test_progress_of_decoding_rises_to_one(encoded):
+    seen: list[float] = []
+    inrcodec.decode_picture(encoded, inrcodec.View(size=(1024, 2500)), progress=seen.append)
+    assert len(seen) == 3
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
 def test_encoding_is_deterministic(encoded, photo):
     assert inrcodec.encode(photo) == encoded
 

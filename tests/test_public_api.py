@@ -69,7 +69,7 @@ def test_unknown_names_fail_as_usual():
             ],
         ),
         ("decode", ["data"], ["scale", "size", "crop", "codebook", "device", "jobs", "limits"]),
-        ("decode_picture", ["data", "view"], ["codebook", "device", "jobs", "limits"]),
+        ("decode_picture", ["data", "view"], ["codebook", "device", "jobs", "limits", "progress"]),
         ("inspect", ["data"], ["limits"]),
         ("available_codebooks", [], []),
     ],

@@ -1,13 +1,15 @@
 """`inrcodec decode`."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
+from inrcodec.cli.batch import FILE_ERRORS, Batch, Files, is_folder
 from inrcodec.cli.options import (
+    SINR_SUFFIX,
     codebook_option,
     device_option,
     force_option,
@@ -15,17 +17,27 @@ from inrcodec.cli.options import (
     parse_crop,
     parse_positive,
     parse_size,
+    recursive_option,
+    skip_existing_option,
 )
-from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write_output
+from inrcodec.cli.progress import progress_bar
+from inrcodec.runtime.atomic_files import STDIO, check_target, read_input
 
 if TYPE_CHECKING:
-    from inrcodec.codec import Info
     from inrcodec.decoding.view import View
+    from inrcodec.limits import Limits
 
 
 @click.command()
-@click.argument("source", metavar="FILE")
-@click.option("-o", "--output", metavar="PATH", help="Output image.  [default: beside the file, as .png]")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="Output image, or folder (existing, or ending in /) for several.  "
+    "[default: beside the file, as .png]",
+)
+@recursive_option
 @click.option(
     "--scale",
     callback=parse_positive,
@@ -40,7 +52,7 @@ if TYPE_CHECKING:
     "--format",
     "file_format",
     metavar="NAME",
-    help="Image format: png, jpg, webp, tiff, bmp, ppm.  [default: by extension; png on standard output]",
+    help="Image format: png, jpg, webp, tiff, bmp, ppm.  [default: by the extension of -o; otherwise png]",
 )
 @click.option(
     "--max-pixels",
@@ -52,11 +64,13 @@ if TYPE_CHECKING:
 @device_option
 @jobs_option
 @force_option
+@skip_existing_option
 @click.pass_context
 def decode(
     ctx: click.Context,
-    source: str,
+    sources: tuple[str, ...],
     output: str | None,
+    recursive: bool,
     scale: float | None,
     size: tuple[int, int] | None,
     crop: tuple[int, int, int, int] | None,
@@ -66,42 +80,99 @@ def decode(
     device: str,
     jobs: int,
     force: bool,
+    skip_existing: bool,
 ) -> None:
-    """Decode a .sinr file at any resolution."""
+    """Decode .sinr files at any resolution.
+
+    With -r, the files in folders are taken, too, and -o keeps their tree.
+    With several files a failure does not stop the rest; the exit code is the worst one.
+    """
     if scale is not None and size is not None:
         raise click.UsageError("give only one of --scale and --size")
-    from inrcodec.codec import decode_picture, inspect
     from inrcodec.decoding.view import View
+    from inrcodec.kernels import select
     from inrcodec.limits import DEFAULT_LIMITS, Limits
-    from inrcodec.pictures.files import OUTPUT_FORMATS, write_picture
+    from inrcodec.pictures.files import OUTPUT_FORMATS
+    from inrcodec.runtime.processes import processes
 
-    if output is None:
-        output = STDIO if source == STDIO else str(Path(source).with_suffix(f".{file_format or 'png'}"))
-    file_format = (file_format or ("png" if output == STDIO else Path(output).suffix.lstrip("."))).lower()
+    if file_format is None:
+        named = output not in (None, STDIO) and not is_folder(output, sources, recursive)
+        file_format = Path(str(output)).suffix.removeprefix(".") if named else "png"
+    file_format = file_format.lower()
     if file_format not in OUTPUT_FORMATS:
-        raise click.UsageError(
-            f"unknown image format {file_format!r}; known to --format and as extensions: "
-            + ", ".join(OUTPUT_FORMATS)
-        )
-    limits = Limits(max_pixels=max_pixels) if max_pixels else DEFAULT_LIMITS
-    view = View(scale, size, crop)
-    try:
-        if output != STDIO:
-            check_target(Path(output), force)
+        wrong = f"unknown image format {file_format!r}" if file_format else "the output has no extension"
+        raise click.UsageError(f"{wrong}; known to --format and as extensions: {', '.join(OUTPUT_FORMATS)}")
+    batch = Batch()
+    files = batch.plan(
+        sources,
+        output,
+        f".{file_format}",
+        recursive=recursive,
+        suffixes={SINR_SUFFIX},
+        skip_existing=skip_existing,
+    )
+    if not files:
+        ctx.exit(batch.exit_code)
+    # Several files are shared among processes rather than the tiles of each.
+    count = processes(jobs, len(files), gain=select(device).device == "cpu")
+    task = _Task(
+        View(scale, size, crop),
+        file_format,
+        codebook,
+        device,
+        jobs if count == 1 else 1,
+        Limits(max_pixels=max_pixels) if max_pixels else DEFAULT_LIMITS,
+        overwrite=force,
+        progress=count == 1,
+    )
+    for _ in batch.write(task.run, files, processes=count, overwrite=force):
+        pass
+    ctx.exit(batch.exit_code)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """How files are decoded: see `decode`."""
+
+    view: "View"
+    file_format: str
+    codebook: str | None
+    device: str
+    jobs: int
+    limits: "Limits"
+    overwrite: bool
+    progress: bool
+
+    def run(self, files: Files) -> tuple[bytes, None] | Exception:
+        """Decode one file: an image file, about which there is no more to say, or the expected error."""
+        try:
+            return self._run(*files), None
+        except FILE_ERRORS as error:
+            return error
+
+    def _run(self, source: str, target: str) -> bytes:
+        from inrcodec.codec import decode_picture, inspect
+        from inrcodec.pictures.files import write_picture
+
+        if target != STDIO:
+            check_target(Path(target), self.overwrite)
         data = read_input(source)
-        if crop is not None:
-            _check_crop(view, inspect(data, limits=limits))
-        picture = decode_picture(data, view, codebook=codebook, device=device, jobs=jobs, limits=limits)
+        info = inspect(data, limits=self.limits)
+        try:
+            self.view.of_picture(info.width, info.height)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        # What has one tile is there before a bar could be read.
+        with progress_bar(source, hidden=not self.progress or info.tiles == 1) as progress:
+            picture = decode_picture(
+                data,
+                self.view,
+                codebook=self.codebook,
+                device=self.device,
+                jobs=self.jobs,
+                limits=self.limits,
+                progress=progress,
+            )
         image = io.BytesIO()
-        write_picture(picture, image, file_format)
-        write_output(output, image.getvalue(), overwrite=force)
-    except EXPECTED_ERRORS as exc:
-        ctx.exit(report_error(exc, source))
-
-
-def _check_crop(view: "View", info: "Info") -> None:
-    """A region outside of the picture is a usage error."""
-    try:
-        view.of_picture(info.width, info.height)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        write_picture(picture, image, self.file_format)
+        return image.getvalue()

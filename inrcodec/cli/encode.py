@@ -3,34 +3,32 @@
 import io
 import json
 import logging
-import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
+from inrcodec.cli.batch import Batch
+from inrcodec.cli.errors import EXPECTED_ERRORS
 from inrcodec.cli.options import (
+    SINR_SUFFIX,
     codebook_option,
     device_option,
     force_option,
     jobs_option,
     json_option,
     parse_positive,
+    recursive_option,
+    skip_existing_option,
 )
-from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write_output
+from inrcodec.cli.progress import progress_bar
+from inrcodec.runtime.atomic_files import STDIO, check_target, read_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from inrcodec.pictures.picture import Picture
-
-_PROGRESS_STEPS = 1000
 
 
 @click.command()
@@ -39,9 +37,10 @@ _PROGRESS_STEPS = 1000
     "-o",
     "--output",
     metavar="PATH",
-    help="Output file, or directory (existing, or ending in /) for several images. "
+    help="Output file, or folder (existing, or ending in /) for several images. "
     "[default: beside the image, as .sinr]",
 )
+@recursive_option
 @click.option(
     "-q",
     "--quality",
@@ -73,6 +72,7 @@ _PROGRESS_STEPS = 1000
 @device_option
 @jobs_option
 @force_option
+@skip_existing_option
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.pass_context
@@ -80,6 +80,7 @@ def encode(
     ctx: click.Context,
     inputs: tuple[str, ...],
     output: str | None,
+    recursive: bool,
     quality: int | None,
     bpp: float | None,
     psnr: float | None,
@@ -91,21 +92,21 @@ def encode(
     device: str,
     jobs: int,
     force: bool,
+    skip_existing: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Encode images as .sinr files.
 
     Prints one line per image: size, bits per pixel, PSNR of the decoded file, seconds.
+    With -r, the images in folders are taken, too, and -o keeps their tree.
     With several images a failure does not stop the rest; the exit code is the worst one.
     """
     goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
     options: dict[str, Any] = {name: value for name, value in goals.items() if value is not None}
     if len(options) > 1:
         raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
-    into = output is not None and output != STDIO and (output.endswith("/") or Path(output).is_dir())
-    targets = _targets(inputs, output, into)
-    if as_json and STDIO in targets:
+    if as_json and (output or inputs[0]) == STDIO:
         raise click.UsageError("--json and the encoded file cannot both go to standard output")
     options |= {"entropy": entropy, "device": device}
     if tune is not None:
@@ -115,55 +116,35 @@ def encode(
     if codebook is not None:
         options["codebook"] = codebook
 
-    if output is not None and into:
-        Path(output).mkdir(parents=True, exist_ok=True)
     from inrcodec.kernels import select
-    from inrcodec.runtime.processes import mapping, processes
+    from inrcodec.pictures.files import readable_suffixes
+    from inrcodec.runtime.processes import processes
 
+    batch = Batch()
+    files = batch.plan(
+        inputs,
+        output,
+        SINR_SUFFIX,
+        recursive=recursive,
+        suffixes=readable_suffixes() if recursive else (),
+        skip_existing=skip_existing,
+    )
+    if not files:
+        ctx.exit(batch.exit_code)
     # Several images are shared among processes rather than the tiles of each.
-    count = processes(jobs, len(inputs), gain=select(device).device == "cpu")
+    count = processes(jobs, len(files), gain=select(device).device == "cpu")
     task = _Task(
         options | {"jobs": jobs if count == 1 else 1},
         overwrite=force,
         progress=not quiet and count == 1,
         measure=as_json or not quiet,
     )
-    pairs = list(zip(inputs, targets, strict=True))
-    worst = 0
-    with mapping(count) as share:
-        for (source, target), result in zip(pairs, share(task.run, pairs), strict=True):
-            try:
-                if isinstance(result, Exception):
-                    raise result
-                data, facts = result
-                write_output(target, data, overwrite=force)
-            except EXPECTED_ERRORS as exc:
-                worst = max(worst, report_error(exc, source))
-                continue
-            if as_json:
-                click.echo(json.dumps(facts))
-            elif not quiet:
-                click.echo(_summary(facts), err=target == STDIO)
-    ctx.exit(worst)
-
-
-def _targets(inputs: tuple[str, ...], output: str | None, into: bool) -> list[str]:
-    """The output of each input, inside `output` if `into`; usage errors before any work is done."""
-    if len(inputs) > 1 and STDIO in inputs:
-        raise click.UsageError("standard input cannot be one of several images")
-    if output is not None and not into:
-        if len(inputs) > 1:
-            raise click.UsageError(f"several images need a directory as output: {output}/")
-        return [output]
-    if inputs == (STDIO,):
-        if into:
-            raise click.UsageError("an image from standard input needs a file as output")
-        return [STDIO]
-    sources = [Path(name) for name in inputs]
-    targets = [str((Path(output) if output else path.parent) / (path.stem + ".sinr")) for path in sources]
-    if len(set(targets)) < len(targets):
-        raise click.UsageError("two images would be written to the same file")
-    return targets
+    for target, facts in batch.write(task.run, files, processes=count, overwrite=force):
+        if as_json:
+            click.echo(json.dumps(facts))
+        elif not quiet:
+            click.echo(_summary(facts), err=target == STDIO)
+    ctx.exit(batch.exit_code)
 
 
 @dataclass(frozen=True)
@@ -198,7 +179,7 @@ class _Task:
             check_target(Path(target), self.overwrite)
         start = time.perf_counter()
         picture = _read(source)
-        with _progress_bar(source, hidden=not self.progress) as progress:
+        with progress_bar(source, hidden=not self.progress) as progress:
             data = encode_picture(picture, **self.options, progress=progress)
         psnr = _decoded_psnr(picture, data, self.options) if self.measure else None
         height, width, _ = picture.pixels.shape
@@ -260,19 +241,3 @@ def _summary(facts: dict[str, Any]) -> str:
         f"{name}: {facts['width']}x{facts['height']}, {facts['bytes']} bytes, "
         f"{facts['bpp']:.3f} bpp, {psnr}, {facts['seconds']:.1f} s"
     )
-
-
-@contextmanager
-def _progress_bar(source: str, *, hidden: bool) -> "Iterator[Callable[[float], None]]":
-    """A bar on stderr where that is a terminal; yields the function that sets it to a fraction."""
-    with click.progressbar(
-        length=_PROGRESS_STEPS,
-        label=Path(source).name,
-        file=sys.stderr,
-        hidden=hidden or not sys.stderr.isatty(),
-    ) as bar:
-
-        def advance(fraction: float) -> None:
-            bar.update(max(0, round(fraction * _PROGRESS_STEPS) - bar.pos))
-
-        yield advance

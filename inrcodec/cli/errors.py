@@ -8,6 +8,7 @@ from inrcodec.errors import FormatError, InputError, InrCodecError, LimitError
 
 EXPECTED_ERRORS = (InrCodecError, OSError, MemoryError)
 EXIT_FAILURE = 1
+EXIT_USAGE = 2
 EXIT_BAD_INPUT = 3
 
 
@@ -15,7 +16,7 @@ def report_error(exc: Exception, name: str | None = None) -> int:
     """Print one line about an expected error on stderr; nothing if our output's reader has gone.
 
     Args:
-        exc: one of `EXPECTED_ERRORS`.
+        exc: one of `EXPECTED_ERRORS`, or an option that does not fit this input.
         name: the input it happened with, put before the message.
 
     Returns:
@@ -31,4 +32,6 @@ def report_error(exc: Exception, name: str | None = None) -> int:
     message = ": ".join(" ".join(str(part).split()) for part in ("inrcodec", *parts) if part)
     with contextlib.suppress(OSError):  # Standard error may be full, too.
         click.echo(message, err=True)
+    if isinstance(exc, click.UsageError):
+        return EXIT_USAGE
     return EXIT_BAD_INPUT if isinstance(exc, InputError | FormatError | LimitError) else EXIT_FAILURE

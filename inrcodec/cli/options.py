@@ -11,6 +11,14 @@ from inrcodec.runtime.threads import cores
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+SINR_SUFFIX = ".sinr"
+
+recursive_option: _Decorator = click.option(
+    "-r", "--recursive", is_flag=True, help="Look into folders, and into theirs."
+)
+skip_existing_option: _Decorator = click.option(
+    "--skip-existing", is_flag=True, help="Skip inputs whose output exists and is not older."
+)
 force_option: _Decorator = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 
 

@@ -1,6 +1,6 @@
 """Decoding a file's tiles on demand, and filling an output grid from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,13 @@ def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapp
     return Assembly((c.height, c.width), restorer, decoded, mapping)
 
 
-def render_region(source: Assembly, region: Region, out: Pixels, kernels: Kernels) -> None:
+def render_region(
+    source: Assembly,
+    region: Region,
+    out: Pixels,
+    kernels: Kernels,
+    progress: Callable[[float], None] | None = None,
+) -> None:
     """Fills an output grid with a region of a picture, strip by strip, so that memory stays bounded.
 
     Args:
@@ -91,6 +97,7 @@ def render_region(source: Assembly, region: Region, out: Pixels, kernels: Kernel
         region: (x, y, width, height) in source pixels, inside the picture.
         out: (H, W, 1 or 3) uint8, written to.
         kernels: what computes.
+        progress: is told the fraction done, up to 1.
 
     Raises:
         FormatError: a tile that it needs is damaged.
@@ -100,23 +107,26 @@ def render_region(source: Assembly, region: Region, out: Pixels, kernels: Kernel
     count = max(1, min(_STRIP_PIXELS // cols, 4 * _STRIP_PIXELS * rows // (width * height)))
     strips = [(begin, min(rows, begin + count)) for begin in range(0, rows, count)]
     fill = _copy if (cols, rows) == (width, height) else _resample
-    fill(source, region, out, strips, kernels)
+    for end in fill(source, region, out, strips, kernels):
+        if progress:
+            progress(end / rows)
 
 
 def _copy(
     source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]], kernels: Kernels
-) -> None:
-    """Native size: samples become pixels."""
+) -> Iterator[int]:
+    """Native size: samples become pixels; yields the rows done after each strip."""
     x, y, width, _ = region
     boxes = [(y + begin, x, y + end, x + width) for begin, end in strips]
     for (begin, end), planes in zip(strips, source.regions(boxes), strict=True):
         out[begin:end] = kernels.to_pixels(planes)
+        yield end
 
 
 def _resample(
     source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]], kernels: Kernels
-) -> None:
-    """Any other size: pixels are evaluations of the networks that the samples stand for."""
+) -> Iterator[int]:
+    """Any other size: pixels evaluate the networks that the samples stand for; yields as `_copy`."""
     x, y, width, height = region
     rows, cols = out.shape[:2]
     across = axis(x, x + width, cols)
@@ -129,3 +139,4 @@ def _resample(
     for (begin, end), box, grid, index, planes in found:
         vertical, horizontal = (index - box[0], grid.taps), (columns - left, across.taps)
         out[begin:end] = kernels.render(planes, vertical, horizontal)
+        yield end

@@ -71,6 +71,12 @@ _WRITERS = {
 OUTPUT_FORMATS = tuple(_WRITERS)
 
 
+def readable_suffixes() -> frozenset[str]:
+    """What names of files in the formats that `read_picture` reads end in, in lower case, with the dot."""
+    names = {*_READABLE, "MPO"}
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in names)
+
+
 def read_picture(
     source: str | Path | BinaryIO | bytes | bytearray | memoryview, limits: Limits = DEFAULT_LIMITS
 ) -> Picture:

@@ -226,10 +226,20 @@ def test_one_bad_image_does_not_stop_the_others(photo, tmp_path):
         ["encode", "a.png", "--psnr", "good"],
         ["encode", "a.png", "--entropy", "magic"],
         ["encode", "a.png", "b.png", "-o", "c.sinr"],
-        ["encode", "a.png", "a.jpg", "-o", "out/"],
         ["encode", "-", "a.png", "-o", "out/"],
         ["encode", "-", "-o", "out/"],
         ["encode", "a.png", "-o", "-", "--json"],
+        ["encode", "-", "--json"],
+        ["encode", "a.png", "-o", ""],
+        ["decode", "a.sinr", "b.sinr", "-o", "c.png"],
+        ["decode", "a.sinr", "b.sinr", "-o", "-"],
+        ["decode", "-", "a.sinr"],
+        ["decode", "-", "-o", "out/"],
+        ["decode", "a.sinr", "-o", "noext"],
+        ["decode", "a.sinr", "--format", "../evil"],
+        ["decode", "a.sinr", "-o", "out/", "--format", ""],
+        ["decode", "a.sinr", "--scale", "1e309"],
+        ["info", "-", "a.sinr"],
         ["decode", "a.sinr", "--scale", "2", "--size", "10x10"],
         ["decode", "a.sinr", "--scale", "0"],
         ["decode", "a.sinr", "--size", "10"],
@@ -456,6 +466,10 @@ def test_a_crop_beyond_the_picture_is_wrong_usage(sinr, tmp_path, crop):
     assert result.exit_code == 2, result.output
     assert "not inside the 40 x 24 picture" in result.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_scale_beyond_all_limits_is_wrong_usage(sinr, tmp_path):
+    assert_fails(run("decode", sinr, "--scale", "1e308", "-o", tmp_path / "out.png"), 2, "scale must be")
 
 
 def test_unknown_codebook_is_one_clear_line(photo):
