@@ -243,11 +243,7 @@ def decode_picture(
         render_region(assembly, region, pixels[:, :, :channels], kernels, progress)
     if "alpha" in container.sections:
         pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
-    blocks = {
-        name: decompress(container.sections[name], limits.max_metadata_bytes)
-        for name in ("icc", "exif")
-        if name in container.sections
-    }
+    blocks = _metadata_of(container, limits)
     return Picture(pixels, blocks.get("icc"), blocks.get("exif"))
 
 
@@ -278,11 +274,28 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
     )
 
 
+def metadata(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes]:
+    """Reads the metadata of a .sinr file: "icc" and "exif", as in a `Picture`, where the file has them.
+
+    Raises:
+        FormatError: the file is damaged; LimitError: a limit is exceeded.
+    """
+    return _metadata_of(unpack(data, limits), limits)
+
+
 def _tile_map(kernels: Kernels, jobs: int | None, tiles: int) -> AbstractContextManager[Map]:
     """What calls kernels for some tiles: one after another, or in as many processes as pay."""
     if kernels.own_threads:
         return nullcontext(map)
     return mapping(processes(jobs, tiles, gain=kernels.device == "cpu"))
+
+
+def _metadata_of(container: Container, limits: Limits) -> dict[str, bytes]:
+    return {
+        name: decompress(container.sections[name], limits.max_metadata_bytes)
+        for name in ("icc", "exif")
+        if name in container.sections
+    }
 
 
 def _picture_of(image: Any) -> Picture:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -53,10 +54,26 @@ def test_script_runs(script, photo):
         assert int(length) <= int(limit)
 
 
-def test_readme_code_runs(photo):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    check = "\nassert pixels.shape == (64, 96, 3) and detail.shape == (64, 64, 3) and info.width == 96\n"
-    (photo.parent / "readme.py").write_text(f"path = {photo.name!r}\n{code}{check}")
+CHECKS = {
+    "Library": "assert pixels.shape == (64, 96, 3) and detail.shape == (64, 64, 3) and info.width == 96",
+    "Pillow": """
+        import mimetypes, pathlib
+        import imageio.v3, inrcodec, skimage.io
+        assert (size, mode, im.size) == ((96, 64), "RGB", (64, 43))
+        pixels = inrcodec.decode(pathlib.Path("photo.sinr").read_bytes())
+        assert (imageio.v3.imread("photo.sinr") == pixels).all()
+        assert (skimage.io.imread("photo.sinr") == pixels).all()
+        mimetypes.add_type("image/x-sinr", ".sinr")
+        assert mimetypes.guess_type("photo.sinr")[0] == inrcodec.pillow.MIME_TYPE
+    """,
+}
+
+
+@pytest.mark.parametrize("section", CHECKS)
+def test_readme_code_runs(photo, section):
+    (text,) = re.findall(rf"\n## {section}\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (photo.parent / "readme.py").write_text(f"path = {photo.name!r}\n{code}{dedent(CHECKS[section])}\n")
     run("readme.py", folder=photo.parent)
 
 
