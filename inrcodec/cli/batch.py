@@ -126,7 +126,7 @@ class Batch:
         if output == "":
             raise click.UsageError("the name of the output is empty")
         if output is not None and not into and (len(names) > 1 or _walks(names, recursive)):
-            raise click.UsageError(f"several files need a folder as output: {output}/")
+            raise click.UsageError(f"several files need a folder as output, ending in /, not {output}")
         if into and STDIO in names:
             raise click.UsageError("standard input needs a file as output")
         inputs = self.find(names, recursive, suffixes)
