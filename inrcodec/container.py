@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inrcodec.errors import FormatError
+from inrcodec.errors import FormatError, LimitError
 from inrcodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"SINR"
@@ -118,7 +118,8 @@ class Reader:
         while True:
             byte = self.take(1)[0]
             value |= (byte & 0x7F) << shift
-            if value > largest:
+            # No number is longer than five bytes, not even one of zeros.
+            if value > largest or shift > 28:
                 raise FormatError("a number in the file is out of range")
             if byte < 0x80:
                 if byte == 0 and shift:
@@ -153,10 +154,12 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
 
     Raises:
         FormatError: it is not one, is damaged, or of another version.
-        LimitError: the picture is larger than `limits` allow.
+        LimitError: the file or the picture is larger than `limits` allow.
     """
     if data[: len(MAGIC)] != MAGIC:
         raise FormatError("not a .sinr file (it does not begin with SINR)")
+    if len(data) > limits.max_file_bytes:
+        raise LimitError(f"the file exceeds the limit of {limits.max_file_bytes} bytes")
     if len(data) < _FIXED.size + _CRC.size:
         raise FormatError("the file is truncated")
     _, version, flags, codebook = _FIXED.unpack_from(data)

@@ -152,11 +152,12 @@ class _Task:
 
     def _run(self, source: str, target: str) -> bytes:
         from inrcodec.codec import decode_picture, inspect
+        from inrcodec.container import MAGIC
         from inrcodec.pictures.files import write_picture
 
         if target != STDIO:
             check_target(Path(target), self.overwrite)
-        data = read_input(source)
+        data = read_input(source, begins=MAGIC, largest=self.limits.max_file_bytes)
         info = inspect(data, limits=self.limits)
         try:
             self.view.of_picture(info.width, info.height)

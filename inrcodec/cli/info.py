@@ -22,12 +22,15 @@ def info(ctx: click.Context, sources: tuple[str, ...], recursive: bool, as_json:
     JSON is one object per line. A failure does not stop the rest; the exit code is the worst one.
     """
     from inrcodec.codec import inspect
+    from inrcodec.container import MAGIC
+    from inrcodec.limits import DEFAULT_LIMITS
 
     batch = Batch()
     shown = False
     for file in batch.find(sources, recursive, {SINR_SUFFIX}):
         try:
-            fields = {"input": file.name} | asdict(inspect(read_input(file.name)))
+            data = read_input(file.name, begins=MAGIC, largest=DEFAULT_LIMITS.max_file_bytes)
+            fields = {"input": file.name} | asdict(inspect(data))
         except EXPECTED_ERRORS as exc:
             batch.report(exc, file.name)
             continue

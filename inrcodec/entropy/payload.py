@@ -21,13 +21,15 @@ from inrcodec.entropy.syntax import (
 )
 from inrcodec.errors import FormatError
 from inrcodec.tile.fixed_point import WEIGHT_MAX
-from inrcodec.tile.partition import SIZES, Partition
+from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Partition
 from inrcodec.tile.symbols import TileSymbols
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 _MAX_LANES_LOG = 12
+_SIGN_AND_EXCESS_BITS = 42
+"""Most plain bits of a quantised residual: its sign, and an excess of 20 zeros and 21 digits."""
 _BITS_PER_LANE = 12000
 """A lane costs about 17 bits: one per this many bits keeps that below 0.2 %."""
 
@@ -76,7 +78,13 @@ def read_tile(
     lanes_log = reader.take(1)[0]
     if lanes_log > _MAX_LANES_LOG:
         raise FormatError("a number in the file is out of range")
-    coder = Decoder(reader.take(reader.varint(reader.left)), 1 << lanes_log)
+    stream = reader.take(reader.varint(reader.left))
+    samples = blocks[0] * blocks[1] * BLOCK * BLOCK * channels
+    # A symbol reads a word at most. A block has a split, up to 16 cells of 2 + C symbols, and residuals.
+    symbols = blocks[0] * blocks[1] * (1 + (BLOCK // UNIT) ** 2 * (2 + channels)) + samples
+    if len(stream) > (4 << lanes_log) + 2 * symbols or 8 * reader.left > samples * _SIGN_AND_EXCESS_BITS + 7:
+        raise FormatError("the tile has bytes left over")
+    coder = Decoder(stream, 1 << lanes_log)
 
     def code(batch: Batch) -> IntArray:
         return coder.decode(*model.rows(batch))

@@ -13,17 +13,29 @@ from typing import BinaryIO
 STDIO = "-"
 
 
-def read_input(name: str) -> bytes:
+def read_input(name: str, *, begins: bytes = b"", largest: int | None = None) -> bytes:
     """Content of a file, or of standard input for `-`, to its end.
+
+    Args:
+        name: path, or `-`.
+        begins: what the file must begin with, or no more of it is read.
+        largest: how many bytes are read at most: one more than that, so that whoever reads them sees it.
 
     Raises:
         OSError: the file cannot be read.
     """
     if name == STDIO:
         with _naming("standard input"):
-            return sys.stdin.buffer.read()
+            return _read(sys.stdin.buffer, begins, largest)
     with open(name, "rb") as stream:  # Not a Path, to which an empty name is the current directory.
-        return stream.read()
+        return _read(stream, begins, largest)
+
+
+def _read(stream: BinaryIO, begins: bytes, largest: int | None) -> bytes:
+    head = stream.read(len(begins))
+    if head != begins:
+        return head
+    return head + stream.read(-1 if largest is None else largest + 1 - len(head))
 
 
 def check_target(path: Path, overwrite: bool) -> None:

@@ -840,14 +840,20 @@ static sinr_status write_plain(walk *w, const scans *s, uint8_t *bytes, size_t *
 
 /* ---- tiles ---------------------------------------------------------------------------------------------------- */
 
+/* A block has a split, at most 16 cells with a mode, a transform type and last diagonals, and its residuals. */
+static size_t most_symbols(size_t blocks, int channels) {
+    size_t planes = (size_t)channels;
+    return blocks * (1 + 16 * (2 + planes) + 1024 * planes);
+}
+
 static void tile_layout(
     walk *w, scans **s, const sinr_entropy *model, int block_rows, int block_cols, int channels, bool items,
     sinr_arena *arena) {
     walk_layout(w, model, block_rows, block_cols, channels, arena);
     *s = sinr_take(arena, 1, sizeof **s);
     w->decoder.states = sinr_take(arena, (size_t)1 << LANES_LOG_MAX, sizeof *w->decoder.states);
-    size_t blocks = (size_t)block_rows * (size_t)block_cols, planes = (size_t)channels;
-    w->items = sinr_take(arena, items ? blocks * (1 + 16 * (2 + planes) + 1024 * planes) : 0, sizeof *w->items);
+    size_t symbols = most_symbols((size_t)block_rows * (size_t)block_cols, channels);
+    w->items = sinr_take(arena, items ? symbols : 0, sizeof *w->items);
 }
 
 /* One allocation for all that a tile needs; to be freed by the caller. */
@@ -879,6 +885,11 @@ static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t
         }
     }
     if (length > size - at) return SINR_OUT_OF_RANGE;
+    /* A symbol reads a word at most; plain bits are a sign, and an excess of 20 zeros and 21 digits. */
+    size_t blocks = (size_t)w->partition.block_rows * (size_t)w->partition.block_cols;
+    size_t samples = blocks * 1024 * (size_t)w->channels, symbols = most_symbols(blocks, w->channels);
+    if (length > ((size_t)4 << lanes_log) + 2 * symbols) return SINR_LEFT_OVER;
+    if (8 * (size - at - length) > samples * 42 + 7) return SINR_LEFT_OVER;
     sinr_status status = decoder_start(&w->decoder, data + at, length, lanes_log);
     if (status) return status;
     if (!walk_splits(w)) return SINR_TRUNCATED;
@@ -925,7 +936,7 @@ static void prepare(walk *w) {
 
 size_t sinr_tile_bound(int block_rows, int block_cols, int channels) {
     size_t blocks = (size_t)block_rows * (size_t)block_cols, planes = (size_t)channels;
-    size_t symbols = blocks * (1 + 16 * (2 + planes) + 1024 * planes);
+    size_t symbols = most_symbols(blocks, channels);
     /* A symbol is at most 14 bits; a residual takes a sign and 41 bits of excess. */
     return 16 + ((size_t)4 << LANES_LOG_MAX) + 2 * symbols + blocks * planes * 1024 * 6;
 }

@@ -498,7 +498,9 @@ def test_signals(number, code, heeded):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stderr
-        process.stdin.write(bytes(400_000))  # more than a pipe holds: returns once the command is reading
+        process.stdin.write(
+            b"SINR" + bytes(400_000)
+        )  # more than a pipe holds: returns once the command is reading
         process.stdin.flush()
         time.sleep(0.5)  # now it waits for more: a signal between two reads would be seen after the second
         process.send_signal(number)
@@ -549,3 +551,12 @@ def test_train_passes_its_options_on(tmp_path, monkeypatch):
     arguments = ["--data", tmp_path, "--recipe", "base", "--out", tmp_path / "out", "--resume"]
     assert run("train", *arguments).exit_code == 0
     assert calls == [((tmp_path, "base", tmp_path / "out"), {"resume": True, "device": "auto"})]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+@pytest.mark.parametrize("command", [("info",), ("decode", "-o", "out.png")])
+def test_what_is_no_file_of_ours_is_not_read_to_its_end(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, "/dev/zero")
+    assert result.exit_code == 3
+    assert "not a .sinr file" in result.output

@@ -10,7 +10,7 @@ from synthetic import draw, tile_symbols, write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
-from inrcodec.container import FLAT, Container, Weighting, pack
+from inrcodec.container import FLAT, Container, Weighting, pack, write_varint
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.errors import EncodeError, FormatError
 from inrcodec.kernels import VARIABLE, compiled, select
@@ -154,6 +154,18 @@ def test_what_any_set_encodes_every_set_decodes(kernels, tune, monkeypatch):
         pixels[name] = inrcodec.decode(file, device="cpu")
     assert all(np.array_equal(found, pixels["numpy"]) for found in pixels.values())
     assert np.square(pixels["numpy"].astype(float) - photo).mean() < 100
+
+
+def test_more_bytes_than_a_tile_can_need_are_refused_unread(kernels, synthetic_codebook):
+    model = synthetic_codebook.entropy
+    coded = kernels.write_tile(tile_symbols("long", (1, 1), 1), STEP, model)
+    plain = 32 * 32 * 42 // 8 + 2
+    with pytest.raises(FormatError, match="left over"):
+        kernels.read_tile(coded + b"\xff" * plain, (1, 1), 1, STEP, model)
+    words = 4 + 2 * (1 + 16 * 3 + 1024) + 2
+    stream = b"\0\0\1\0" + b"\1" * (words - 4)
+    with pytest.raises(FormatError, match="left over"):
+        kernels.read_tile(b"\0" + write_varint(words) + stream, (1, 1), 1, STEP, model)
 
 
 def test_bytes_that_are_no_tile_give_residuals_in_range_or_a_format_error(kernels, synthetic_codebook):

@@ -160,3 +160,11 @@ def test_binary_data_is_not_printed_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Terminal()))
     with pytest.raises(OSError, match="terminal"):
         write_output("-", b"\0")
+
+
+def test_no_more_is_read_than_makes_sense(tmp_path):
+    (tmp_path / "a").write_bytes(b"SINR and so on")
+    name = str(tmp_path / "a")
+    assert read_input(name, begins=b"SINR") == b"SINR and so on"
+    assert read_input(name, begins=b"PNG") == b"SIN"
+    assert read_input(name, begins=b"SINR", largest=7) == b"SINR and"
