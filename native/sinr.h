@@ -98,9 +98,9 @@ void sinr_pool_stop(sinr_pool *pool);
  * (1024 x 1024 pixels) that the view touches are decoded and checked. `pool` may be NULL. After an error, pixels may
  * hold anything.
  *
- * Memory is asked for with malloc, and given back. It is bounded by the view: two rows of its tiles at 2 bytes per
- * sample, a million samples thrice that are restored and rendered, and 50 MiB per thread; more only if less than a
- * few hundred rows are made of all the region, as in thumbnails: then up to 14 bytes per sample of it. */
+ * Memory is asked for with malloc, and given back: 50 MiB per thread; 6 bytes per pixel (2 if it is grey) of two rows
+ * of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time. Views that
+ * have less than a row for 500 of the picture, or so, take 20 bytes per pixel of their region instead. */
 sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);
