@@ -67,7 +67,8 @@ typedef struct {
     sinr_section exif;         /* ... and an EXIF block */
 } sinr_info;
 
-/* What a file says about itself. Its checksum and all lengths are checked; its tiles are not looked into. */
+/* What a file says about itself. Its checksum and all lengths are checked; its tiles are not looked into.
+ * All is 0 after an error. */
 sinr_status sinr_inspect(const void *file, size_t size, sinr_info *info);
 
 typedef struct sinr_codebook sinr_codebook;

@@ -134,7 +134,9 @@ sinr_status sinr_inspect(const void *file, size_t size, sinr_info *info) {
     if (checksum(bytes, r.size) != expected) return SINR_CORRUPT;
     if (bytes[5] & ~KNOWN_FLAGS) return SINR_UNSUPPORTED;
     memcpy(info->codebook, bytes + 6, sizeof info->codebook);
-    return read_all(&r, info, NULL);
+    sinr_status status = read_all(&r, info, NULL);
+    if (status) memset(info, 0, sizeof *info);
+    return status;
 }
 
 void sinr_find_tiles(const void *file, size_t size, const sinr_info *info, sinr_section *tiles) {
