@@ -31,16 +31,16 @@ extern "C" {
 
 typedef enum {
     SINR_OK = 0,
-    SINR_TRUNCATED,     /* the bytes end too early */
-    SINR_CORRUPT,       /* the bytes are not what an encoder writes */
-    SINR_LEFT_OVER,     /* there are more bytes than belong there */
-    SINR_OUT_OF_RANGE,  /* a value is out of range */
-    SINR_VERSION,       /* another format version */
-    SINR_UNSUPPORTED,   /* something this library does not know */
-    SINR_CODEBOOK,      /* the codebook is damaged, or not the one the file needs */
-    SINR_ARGUMENT,      /* an argument makes no sense */
-    SINR_TOO_LARGE,     /* memory or numbers would overflow, or limits are exceeded */
-    SINR_NO_MEMORY      /* an allocation failed */
+    SINR_TRUNCATED,    /* the bytes end too early */
+    SINR_CORRUPT,      /* the bytes are not what an encoder writes */
+    SINR_LEFT_OVER,    /* there are more bytes than belong there */
+    SINR_OUT_OF_RANGE, /* a value is out of range */
+    SINR_VERSION,      /* another format version */
+    SINR_UNSUPPORTED,  /* something this library does not know */
+    SINR_CODEBOOK,     /* the codebook is damaged, or not the one the file needs */
+    SINR_ARGUMENT,     /* an argument makes no sense */
+    SINR_TOO_LARGE,    /* memory or numbers would overflow, or limits are exceeded */
+    SINR_NO_MEMORY     /* an allocation failed */
 } sinr_status;
 
 /* What a status means, in English. Never NULL. */
@@ -57,14 +57,14 @@ typedef struct {
 
 typedef struct {
     int width, height;
-    int channels;              /* bytes of a pixel: 1 grey, 3 red, green and blue */
-    int step;                  /* of the quantiser, in sixteenths of a level */
+    int channels;                                /* bytes of a pixel: 1 grey, 3 red, green and blue */
+    int step;                                    /* of the quantiser, in sixteenths of a level */
     unsigned char luma, chroma, activity, ratio; /* how steps are weighted; 0, 0, 0, 64: not at all */
-    unsigned char codebook[4]; /* id of the codebook that the file needs */
-    int zstd;                  /* whether tiles use the variant that `sinr_decode` does not support */
-    sinr_section alpha;        /* zstd frames: width * height differences to the left, ... */
-    sinr_section icc;          /* ... an ICC profile, which tells what the colours mean, sRGB without one, ... */
-    sinr_section exif;         /* ... and an EXIF block */
+    unsigned char codebook[4];                   /* id of the codebook that the file needs */
+    int zstd;           /* whether tiles use the variant that `sinr_decode` does not support */
+    sinr_section alpha; /* zstd frames: width * height differences to the left, ... */
+    sinr_section icc;   /* ... an ICC profile, which tells what the colours mean, sRGB without one, ... */
+    sinr_section exif;  /* ... and an EXIF block */
 } sinr_info;
 
 /* What a file says about itself. Its checksum and all lengths are checked; its tiles are not looked into.
@@ -95,13 +95,14 @@ sinr_pool *sinr_pool_start(int threads);
 void sinr_pool_stop(sinr_pool *pool);
 
 /* Pixels (rows, columns, channels) of a view; of the whole picture at its own size if `view` is NULL, and then the
- * same on every machine. Other sizes are rendered from the picture's networks: a level may differ by one. Only tiles
- * (1024 x 1024 pixels) that the view touches are decoded and checked. `pool` may be NULL. After an error, pixels may
- * hold anything.
+ * same on every machine. Other sizes are rendered from the picture's networks: a level may differ by one. Only
+ * tiles (1024 x 1024 pixels) that the view touches are decoded and checked. `pool` may be NULL. After an error,
+ * pixels may hold anything.
  *
- * Memory is asked for with malloc, and given back: 50 MiB per thread; 6 bytes per pixel (2 if it is grey) of two rows
- * of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time. Views that
- * have less than a row for 500 of the picture, or so, take 20 bytes per pixel of their region instead. */
+ * Memory is asked for with malloc, and given back: 50 MiB per thread; 6 bytes per pixel (2 if it is grey) of two
+ * rows of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time.
+ * Views that have less than a row for 500 of the picture, or so, take 20 bytes per pixel of their region
+ * instead. */
 sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);

@@ -53,7 +53,8 @@ static sinr_status convert(
     sinr_status status = sinr_inspect(file, size, &info);
     if (status) return status;
     double columns = fmax(1, rint(info.width * scale)), rows = fmax(1, rint(info.height * scale));
-    if (columns > SINR_LENGTH_MAX || rows > SINR_LENGTH_MAX || columns * rows > SINR_PIXELS_MAX) return SINR_TOO_LARGE;
+    if (columns > SINR_LENGTH_MAX || rows > SINR_LENGTH_MAX || columns * rows > SINR_PIXELS_MAX)
+        return SINR_TOO_LARGE;
     sinr_view view = {0, 0, info.width, info.height, (int)columns, (int)rows};
     size_t count = (size_t)view.columns * (size_t)view.rows * (size_t)info.channels;
     unsigned char *pixels = malloc(count);

@@ -14,7 +14,7 @@
 enum { TENSORS_MAX = 256, RANK_MAX = 8, NAME_MAX_ = 80, MODES_MAX = 255, HIDDEN_MAX = 512, LAYERS_MAX = 64 };
 #define LENGTH_MAX ((uint64_t)1 << 28)
 
-/* ---- safetensors ---------------------------------------------------------------------------------------------- */
+/* ---- safetensors ---- */
 
 typedef struct {
     const char *code; /* in the file */
@@ -63,7 +63,9 @@ static bool take(json *j, char c) {
     return true;
 }
 
-static bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+static bool is_hexadecimal(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 /* What follows a backslash. */
 static bool skip_escape(json *j) {
@@ -255,7 +257,7 @@ static void identify(const safetensors *file, uint8_t id[4]) {
     memcpy(id, digest, 4);
 }
 
-/* ---- tensors -------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* Where codebooks are made; both arenas count at first. */
 typedef struct {
@@ -348,7 +350,7 @@ static int length_of(const maker *m, const char *code, const char *prefix, const
     return t ? t->shape[0] : 0;
 }
 
-/* ---- networks ------------------------------------------------------------------------------------------------- */
+/* ---- networks ---- */
 
 /* Memory for a network. */
 static void *place(maker *m, size_t bytes) {
@@ -468,8 +470,7 @@ static sinr_status make(maker *m, sinr_codebook **made) {
     int modes = outputs / predicted;
     if (!outputs || outputs % predicted || modes > MODES_MAX) return SINR_CODEBOOK;
     sinr_status status = make_entropy(m, modes, &book->entropy);
-    for (int i = 0; i < SINR_SIZES && !status; i++)
-        status = make_predictor(m, 8 << i, modes, book->predictors + i);
+    for (int i = 0; i < SINR_SIZES && !status; i++) status = make_predictor(m, 8 << i, modes, book->predictors + i);
     return status ? status : make_restorer(m, &book->restorer);
 }
 

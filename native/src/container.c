@@ -9,17 +9,28 @@ enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, KNOWN_F
 
 const char *sinr_message(sinr_status status) {
     switch (status) {
-    case SINR_OK: return "all is well";
-    case SINR_TRUNCATED: return "the file is truncated";
-    case SINR_CORRUPT: return "the file is damaged, or not a .sinr file";
-    case SINR_LEFT_OVER: return "the file has bytes left over";
-    case SINR_OUT_OF_RANGE: return "a value in the file is out of range";
-    case SINR_VERSION: return "the file has another format version";
-    case SINR_UNSUPPORTED: return "the file uses features that this library does not know";
-    case SINR_CODEBOOK: return "the codebook is damaged, or not the one that the file needs";
-    case SINR_ARGUMENT: return "an argument makes no sense";
-    case SINR_TOO_LARGE: return "the picture is too large";
-    case SINR_NO_MEMORY: return "there is not enough memory";
+    case SINR_OK:
+        return "all is well";
+    case SINR_TRUNCATED:
+        return "the file is truncated";
+    case SINR_CORRUPT:
+        return "the file is damaged, or not a .sinr file";
+    case SINR_LEFT_OVER:
+        return "the file has bytes left over";
+    case SINR_OUT_OF_RANGE:
+        return "a value in the file is out of range";
+    case SINR_VERSION:
+        return "the file has another format version";
+    case SINR_UNSUPPORTED:
+        return "the file uses features that this library does not know";
+    case SINR_CODEBOOK:
+        return "the codebook is damaged, or not the one that the file needs";
+    case SINR_ARGUMENT:
+        return "an argument makes no sense";
+    case SINR_TOO_LARGE:
+        return "the picture is too large";
+    case SINR_NO_MEMORY:
+        return "there is not enough memory";
     }
     return "unknown status";
 }
@@ -27,9 +38,9 @@ const char *sinr_message(sinr_status status) {
 /* CRC-32 as in zlib and PNG. */
 static uint32_t checksum(const uint8_t *bytes, size_t size) {
     /* Of four bits. */
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+                                       0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                       0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
     uint32_t crc = 0xffffffff;
     for (size_t i = 0; i < size; i++) {
         crc ^= bytes[i];

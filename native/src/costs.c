@@ -37,8 +37,7 @@ SINR_INLINE float sinr_weights_cost_loop(const float *weights, const float *fine
         for (int l = 0; l < SINR_LANES; l++) product[l] = 1.0f;
         int end = i + FACTORS * SINR_LANES;
         for (; i < end && i < count; i += SINR_LANES)
-            for (int l = 0; l < SINR_LANES; l++)
-                add_cost(weights[i + l] * finer[i + l], &bits[l], &product[l]);
+            for (int l = 0; l < SINR_LANES; l++) add_cost(weights[i + l] * finer[i + l], &bits[l], &product[l]);
         for (int l = 0; l < SINR_LANES; l++) bits[l] += rough_log2(product[l]);
     }
     float total = 0;

@@ -58,7 +58,7 @@ void sinr_rate_plain(sinr_rate *rate, sinr_plain_rate *memory);
  * planes:   (channels, rows * 8, cols * 8) becomes what a decoder draws of them
  */
 sinr_status sinr_fit_pass(
-    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds,
-    const sinr_rate *rate, int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool);
+    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds, const sinr_rate *rate,
+    int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool);
 
 #endif

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define STRIP_PIXELS (1 << 20)   /* of the result */
-#define STRIP_SAMPLES (1 << 22)  /* of the picture, unless a row takes more */
+#define STRIP_PIXELS (1 << 20)     /* of the result */
+#define STRIP_SAMPLES (1 << 22)    /* of the picture, unless a row takes more */
 #define STRIP_ROWS (SINR_TILE / 2) /* of the picture: so few that they touch no more than two rows of tiles */
 #define TILE_UNITS ((SINR_TILE / SINR_UNIT) * (SINR_TILE / SINR_UNIT))
 
@@ -43,17 +43,17 @@ typedef struct {
     sinr_view view;
     unsigned char *pixels;
     sinr_pool *pool;
-    bool native;                 /* each pixel of the result is one of the picture */
-    int height, width;           /* of the picture, padded to whole blocks */
-    int strip;                   /* rows of the result that are rendered at a time */
-    int left, right;             /* columns that are restored */
+    bool native;                                /* each pixel of the result is one of the picture */
+    int height, width;                          /* of the picture, padded to whole blocks */
+    int strip;                                  /* rows of the result that are rendered at a time */
+    int left, right;                            /* columns that are restored */
     int around_left, around_right, around_rows; /* what is joined for it; how many rows at most */
-    int first_tile, across;      /* columns of tiles that it takes */
-    int kept;                    /* rows of tiles that are kept: one lies at its number modulo this */
+    int first_tile, across;                     /* columns of tiles that it takes */
+    int kept; /* rows of tiles that are kept: one lies at its number modulo this */
     int workers;
     sinr_section *coded;
-    tile *tiles;                 /* (kept, across) */
-    job *jobs;                   /* (kept * across) */
+    tile *tiles; /* (kept, across) */
+    job *jobs;   /* (kept * across) */
     worker *worker;
     int16_t *planes, *restored;
     int32_t *owner;
@@ -80,8 +80,7 @@ static sinr_status decode_tile(const decoding *d, const worker *w, tile *to, int
     const int rows = tile_length(d->height, number / columns) / SINR_BLOCK;
     const int cols = tile_length(d->width, number % columns) / SINR_BLOCK;
     const sinr_section coded = d->coded[number];
-    const sinr_quantiser quantiser = {
-        d->info.step, d->info.luma, d->info.chroma, d->info.activity, d->info.ratio};
+    const sinr_quantiser quantiser = {d->info.step, d->info.luma, d->info.chroma, d->info.activity, d->info.ratio};
     sinr_status status = sinr_read_tile(
         d->codebook->entropy, d->file + coded.offset, coded.length, rows, cols, channels, d->info.step,
         &w->integers, pool);
@@ -173,10 +172,9 @@ static sinr_status restore(const decoding *d, int top, int bottom) {
     sinr_status status = decode_tiles(d, above / SINR_TILE, (below - 1) / SINR_TILE + 1);
     if (status) return status;
     join(d, above, below);
-    const sinr_unrestored around = {
-        d->info.channels, below - above, d->around_right - d->around_left, d->planes, d->owner, d->sizes};
-    const sinr_box box = {
-        top - above, d->left - d->around_left, bottom - above, d->right - d->around_left};
+    const sinr_unrestored around = {d->info.channels, below - above, d->around_right - d->around_left,
+                                    d->planes,        d->owner,      d->sizes};
+    const sinr_box box = {top - above, d->left - d->around_left, bottom - above, d->right - d->around_left};
     return sinr_restore(d->codebook->restorer, &around, d->info.step, &box, d->restored, d->pool);
 }
 

@@ -8,38 +8,88 @@
 
 /* Shifts of negative numbers to the right round down, as they do with every compiler this is made for. */
 
-enum { MARGIN = 3, BINS = 8, ROW_OF_BINS = BINS + 1, TRUE_ = 32, CERTAIN = 48, HIDDEN_MAX = 255, LANES_LOG_MAX = 12 };
+enum {
+    MARGIN = 3,
+    BINS = 8,
+    ROW_OF_BINS = BINS + 1,
+    TRUE_ = 32,
+    CERTAIN = 48,
+    HIDDEN_MAX = 255,
+    LANES_LOG_MAX = 12
+};
 enum { BITS_PER_LANE = 12000, GROUP = 16, ENOUGH = 4, DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
 
 /* Inputs of the networks of last diagonals, before those that tell transform types and modes apart. */
 enum {
-    D_LEFT_MEAN, D_LEFT_MAX, D_LEFT_UNKNOWN, D_ABOVE_MEAN, D_ABOVE_MAX, D_ABOVE_UNKNOWN, D_ABOVE_LEFT, D_ABOVE_RIGHT,
-    D_ABOVE_LEFT_UNKNOWN, D_ABOVE_RIGHT_UNKNOWN, D_LUMA, D_LUMA_EMPTY, D_FIRST_CHROMA, D_FIRST_CHROMA_EMPTY,
-    D_IS_FIRST_CHROMA, D_IS_SECOND_CHROMA, D_STEP, D_LEAST_MEAN, D_ALL_EMPTY, D_TOLD
+    D_LEFT_MEAN,
+    D_LEFT_MAX,
+    D_LEFT_UNKNOWN,
+    D_ABOVE_MEAN,
+    D_ABOVE_MAX,
+    D_ABOVE_UNKNOWN,
+    D_ABOVE_LEFT,
+    D_ABOVE_RIGHT,
+    D_ABOVE_LEFT_UNKNOWN,
+    D_ABOVE_RIGHT_UNKNOWN,
+    D_LUMA,
+    D_LUMA_EMPTY,
+    D_FIRST_CHROMA,
+    D_FIRST_CHROMA_EMPTY,
+    D_IS_FIRST_CHROMA,
+    D_IS_SECOND_CHROMA,
+    D_STEP,
+    D_LEAST_MEAN,
+    D_ALL_EMPTY,
+    D_TOLD
 };
 
 /* Inputs of the networks of magnitudes, likewise. */
 enum {
-    M_BELOW, M_RIGHT, M_BELOW_RIGHT, M_BELOW_2, M_RIGHT_2, M_KNIGHTS, M_HIGHER_SUM, M_SIDE_BIN, M_SIDE_NEXT_BINS = 11,
-    M_SIDE_BANDWIDTH = 15, M_LEFT_TO_CODE = 19, M_IS_LAST, M_BANDWIDTH, M_LUMA, M_LUMA_AROUND, M_LUMA_BANDWIDTH,
-    M_FIRST_CHROMA, M_IS_SECOND_CHROMA, M_VERTICAL, M_HORIZONTAL, M_SLANT, M_DIAGONAL, M_IS_ROW_0, M_IS_COLUMN_0,
-    M_IS_MEAN, M_STEP, M_BESIDE_BELOW, M_BESIDE_RIGHT, M_BESIDE_FAR, M_FAR, M_TOLD
+    M_BELOW,
+    M_RIGHT,
+    M_BELOW_RIGHT,
+    M_BELOW_2,
+    M_RIGHT_2,
+    M_KNIGHTS,
+    M_HIGHER_SUM,
+    M_SIDE_BIN,
+    M_SIDE_NEXT_BINS = 11,
+    M_SIDE_BANDWIDTH = 15,
+    M_LEFT_TO_CODE = 19,
+    M_IS_LAST,
+    M_BANDWIDTH,
+    M_LUMA,
+    M_LUMA_AROUND,
+    M_LUMA_BANDWIDTH,
+    M_FIRST_CHROMA,
+    M_IS_SECOND_CHROMA,
+    M_VERTICAL,
+    M_HORIZONTAL,
+    M_SLANT,
+    M_DIAGONAL,
+    M_IS_ROW_0,
+    M_IS_COLUMN_0,
+    M_IS_MEAN,
+    M_STEP,
+    M_BESIDE_BELOW,
+    M_BESIDE_RIGHT,
+    M_BESIDE_FAR,
+    M_FAR,
+    M_TOLD
 };
 enum { TOLD_TRANSFORMS = 6 };
 
 /* Rows of features that go through a network at a time. */
 enum { CHUNK = 96 };
 
-/* ---- model ---------------------------------------------------------------------------------------------------- */
+/* ---- model ---- */
 
 static void tables_layout(sinr_tables *tables, int rows, int symbols, sinr_arena *arena) {
     uint16_t *memory = sinr_take(arena, (size_t)rows * ((size_t)symbols + 1), sizeof *memory);
     if (tables) *tables = (sinr_tables){rows, symbols, memory};
 }
 
-static size_t filled_up(int outputs) {
-    return ((size_t)outputs + SINR_OUTPUTS - 1) / SINR_OUTPUTS * SINR_OUTPUTS;
-}
+static size_t filled_up(int outputs) { return ((size_t)outputs + SINR_OUTPUTS - 1) / SINR_OUTPUTS * SINR_OUTPUTS; }
 
 static void context_layout(sinr_context *c, const int hidden[2], int inputs, int symbols, sinr_arena *arena) {
     int16_t *first = sinr_take(arena, sinr_matrix_size(hidden[0], inputs), sizeof *first);
@@ -122,14 +172,14 @@ sinr_status sinr_context_fill(
     return narrow(weight3, (size_t)c->second.outputs, c->weight3) ? SINR_OK : SINR_CODEBOOK;
 }
 
-/* ---- rANS ----------------------------------------------------------------------------------------------------- */
+/* ---- rANS ---- */
 
 #define LOW 0x10000u
 
 typedef struct {
     const uint8_t *words, *end; /* 16 bits each, little endian */
     uint32_t *states;
-    uint32_t last_lane;         /* lanes - 1; lanes are a power of two */
+    uint32_t last_lane; /* lanes - 1; lanes are a power of two */
 } rans_decoder;
 
 static uint32_t little(const uint8_t *bytes, int count) {
@@ -152,8 +202,7 @@ static sinr_status decoder_start(rans_decoder *d, const uint8_t *data, size_t si
 }
 
 /* The symbol `index` of a batch; false if the stream ends too early. */
-static inline bool decode(
-    rans_decoder *d, const uint16_t *cumulative, int symbols, size_t index, int *symbol) {
+static inline bool decode(rans_decoder *d, const uint16_t *cumulative, int symbols, size_t index, int *symbol) {
     uint32_t *state = d->states + (index & d->last_lane), x = *state;
     uint32_t slot = x & ((1u << SINR_PRECISION) - 1);
     int found = 0;
@@ -206,7 +255,7 @@ static uint8_t *encode_all(const rans_item *items, size_t count, int lanes_log, 
     return at;
 }
 
-/* ---- walks ---------------------------------------------------------------------------------------------------- */
+/* ---- walks ---- */
 
 typedef enum { READ, WRITE, ROWS } walk_kind;
 
@@ -223,29 +272,30 @@ typedef struct {
     sinr_partition partition;
     sinr_integers integers;
     int channels, step, step_class, log_step;
-    uint8_t logs[LOGS];           /* round(8 log2(1 + m)) of m in sixteenths */
+    uint8_t logs[LOGS]; /* round(8 log2(1 + m)) of m in sixteenths */
     rans_decoder decoder;
-    rans_item *items;             /* what is to be encoded */
+    rans_item *items; /* what is to be encoded */
     size_t count;
-    int16_t *rows;                /* of magnitudes */
-    uint8_t *last;                /* (cells, channels) last significant diagonals */
-    uint8_t *mode_map;            /* (units + 1) the last of which is outside, here and below */
-    int8_t *known;                /* (channels, units + 1) bandwidths so far; -1 unknown */
-    int8_t *bandwidth;            /* (units + 1) of the channel in work */
-    int16_t *spectrum;            /* (units + 1, ROW_OF_BINS squared) mean magnitudes in sixteenths */
-    uint8_t *values[SINR_SIZES];  /* (channels, cells, side squared) magnitudes and a margin of zeros */
-    int32_t *cells[SINR_SIZES];   /* cells of a size */
-    int32_t *active;              /* cells of a batch, by place */
-    uint8_t *batch;               /* its symbols */
-    uint8_t *chosen;              /* their table rows */
+    int16_t *rows;               /* of magnitudes */
+    uint8_t *last;               /* (cells, channels) last significant diagonals */
+    uint8_t *mode_map;           /* (units + 1) the last of which is outside, here and below */
+    int8_t *known;               /* (channels, units + 1) bandwidths so far; -1 unknown */
+    int8_t *bandwidth;           /* (units + 1) of the channel in work */
+    int16_t *spectrum;           /* (units + 1, ROW_OF_BINS squared) mean magnitudes in sixteenths */
+    uint8_t *values[SINR_SIZES]; /* (channels, cells, side squared) magnitudes and a margin of zeros */
+    int32_t *cells[SINR_SIZES];  /* cells of a size */
+    int32_t *active;             /* cells of a batch, by place */
+    uint8_t *batch;              /* its symbols */
+    uint8_t *chosen;             /* their table rows */
     sinr_pool *pool;
-    scratch *scratch;             /* of each worker */
+    scratch *scratch; /* of each worker */
 } walk;
 
 static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Memory for a tile: `walk` is cleared but for what is set here. */
-static void walk_layout(walk *w, const sinr_entropy *model, int block_rows, int block_cols, int channels, sinr_arena *arena) {
+static void walk_layout(
+    walk *w, const sinr_entropy *model, int block_rows, int block_cols, int channels, sinr_arena *arena) {
     sinr_partition_layout(&w->partition, block_rows, block_cols, arena);
     size_t blocks = (size_t)block_rows * (size_t)block_cols, units = 16 * blocks, planes = (size_t)channels;
     w->last = sinr_take(arena, units * planes, 1);
@@ -281,7 +331,8 @@ static void walk_layout(walk *w, const sinr_entropy *model, int block_rows, int 
     }
 }
 
-static void walk_start(walk *w, walk_kind kind, const sinr_entropy *model, const sinr_integers *integers, int channels, int step) {
+static void walk_start(
+    walk *w, walk_kind kind, const sinr_entropy *model, const sinr_integers *integers, int channels, int step) {
     w->kind = kind;
     w->model = model;
     w->integers = *integers;
@@ -358,7 +409,8 @@ SINR_INLINE void last_layer_loop(
 
 SINR_CHOOSE(
     static, void, last_layer,
-    (const int16_t *hidden, const int16_t *weight, int32_t bias, size_t inputs, int count, int first_row, uint8_t *rows),
+    (const int16_t *hidden, const int16_t *weight, int32_t bias, size_t inputs, int count, int first_row,
+     uint8_t *rows),
     (hidden, weight, bias, inputs, count, first_row, rows))
 
 /* Table rows of `count` rows of features. */
@@ -444,8 +496,9 @@ static bool code_last_diagonals(walk *w, int index, const int32_t *cells, int co
     for (int i = 0; i < count; i++) {
         const sinr_cell *cell = w->partition.cell + cells[i];
         size_t units = (size_t)(w->partition.rows * w->partition.cols) + 1;
-        set_own(&w->partition, cell, w->known + (size_t)channel * units,
-                w->last[cells[i] * w->channels + channel] << (2 - index));
+        set_own(
+            &w->partition, cell, w->known + (size_t)channel * units,
+            w->last[cells[i] * w->channels + channel] << (2 - index));
     }
     return true;
 }
@@ -676,17 +729,18 @@ static bool walk_magnitudes(walk *w) {
     return true;
 }
 
-/* ---- signs and escapes ---------------------------------------------------------------------------------------- */
+/* ---- signs and escapes ---- */
 
 /* Flat harmonics of a size by anti-diagonal, then k. */
 static void scan(int size, int16_t *order) {
     for (int d = 0; d < 2 * size - 1; d++)
-        for (int k = d - size + 1 > 0 ? d - size + 1 : 0; k < size && k <= d; k++) *order++ = (int16_t)(k * size + d - k);
+        for (int k = d - size + 1 > 0 ? d - size + 1 : 0; k < size && k <= d; k++)
+            *order++ = (int16_t)(k * size + d - k);
 }
 
 /* Calls for every cell and channel, in the order of residuals. */
 typedef struct {
-    int32_t *values;    /* (size * size) */
+    int32_t *values; /* (size * size) */
     const int16_t *order;
     int harmonics;
 } square;
@@ -838,7 +892,7 @@ static sinr_status write_plain(walk *w, const scans *s, uint8_t *bytes, size_t *
     return SINR_OK;
 }
 
-/* ---- tiles ---------------------------------------------------------------------------------------------------- */
+/* ---- tiles ---- */
 
 /* A block has a split, at most 16 cells with a mode, a transform type and last diagonals, and its residuals. */
 static size_t most_symbols(size_t blocks, int channels) {
@@ -923,8 +977,9 @@ static void prepare(walk *w) {
     for (int c = 0; c < p->cells; c++) {
         int index = p->cell[c].index, size = 8 << index;
         for (int channel = 0; channel < w->channels; channel++) {
-            const int32_t *values = w->integers.residuals + sinr_residuals_begin(p, index, w->channels) +
-                                    ((size_t)p->cell[c].place * (size_t)w->channels + (size_t)channel) * (size_t)(size * size);
+            const int32_t *values =
+                w->integers.residuals + sinr_residuals_begin(p, index, w->channels) +
+                ((size_t)p->cell[c].place * (size_t)w->channels + (size_t)channel) * (size_t)(size * size);
             int last = 0;
             for (int k = 0; k < size; k++)
                 for (int m = size - 1; m >= 0 && k + m >= last; m--)

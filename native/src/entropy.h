@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SINR_PRECISION 14   /* frequencies of a table row sum to 1 << SINR_PRECISION */
-#define SINR_ROWS 64        /* table rows a context network chooses from, per channel class */
-#define SINR_ESCAPE 15      /* a magnitude of so much or more */
+#define SINR_PRECISION 14 /* frequencies of a table row sum to 1 << SINR_PRECISION */
+#define SINR_ROWS 64      /* table rows a context network chooses from, per channel class */
+#define SINR_ESCAPE 15    /* a magnitude of so much or more */
 
 /* Frequency tables: (rows, symbols + 1) cumulative frequencies. */
 typedef struct {

@@ -64,16 +64,14 @@ static void fit_cell(const fitting *f, scratch *w, int id, const sinr_known *kno
     sinr_decision_values(d, known, residuals);
     symbols->modes[id] = (uint8_t)d->best->mode;
     symbols->transforms[id] = (uint8_t)d->best->transform;
-    sinr_dequantise(
-        f->tables, cell->index, known->channels, around->deviation, residuals, w->residual);
+    sinr_dequantise(f->tables, cell->index, known->channels, around->deviation, residuals, w->residual);
     sinr_draw(
         &f->canvas, cell, around, d->predicted, (size_t)known->kind->predicted, w->residual, d->best->transform,
         w->drawing);
 }
 
 /* Looks around some cells, and at what all modes leave of them. */
-static void look(
-    const fitting *f, scratch *w, const sinr_kind *kind, const sinr_cell *const *cells, int count) {
+static void look(const fitting *f, scratch *w, const sinr_kind *kind, const sinr_cell *const *cells, int count) {
     int channels = f->symbols->channels, modes = kind->predictor->modes, step = f->tables->step;
     sinr_batch_look(&w->batch, kind, &f->canvas, cells, count, step);
     for (int row = 0; row < w->batch.rows; row++) {
@@ -136,8 +134,8 @@ static void fit_level(fitting *f, int begin, int end, sinr_pool *pool) {
 }
 
 sinr_status sinr_fit_pass(
-    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds,
-    const sinr_rate *rate, int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool) {
+    const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds, const sinr_rate *rate,
+    int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool) {
     const sinr_partition *partition = symbols->partition;
     if (trials < 1 || symbols->channels > SINR_CHANNELS_MAX) return SINR_ARGUMENT;
     fitting f = {

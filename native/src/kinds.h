@@ -28,12 +28,12 @@ typedef struct {
     int rows, lanes;
     int16_t *boundary, *features;
     int32_t *scratch;
-    sinr_around *around;     /* (rows) */
-    int16_t *sides;          /* (pairs of features, lanes, 2) */
-    int32_t *sums;           /* (predictions) of the output layer, (predicted, lanes) each */
-    float *gain;             /* (lanes) what these times are weights, fixed-point */
-    float *low, *low_finer;  /* (predicted, lanes) weights in the picture's steps, and what times is in their own */
-    float *costs;            /* (lanes) */
+    sinr_around *around;    /* (rows) */
+    int16_t *sides;         /* (pairs of features, lanes, 2) */
+    int32_t *sums;          /* (predictions) of the output layer, (predicted, lanes) each */
+    float *gain;            /* (lanes) what these times are weights, fixed-point */
+    float *low, *low_finer; /* (predicted, lanes) weights in the picture's steps, and what times is in their own */
+    float *costs;           /* (lanes) */
 } sinr_batch;
 
 void sinr_batch_layout(

@@ -109,6 +109,4 @@ void sinr_multiply(
     multiply_c(m, x, stride_x, y, stride_y, count);
 }
 
-const char *sinr_instructions(void) {
-    return sinr_has_avx2() ? "avx2" : "c";
-}
+const char *sinr_instructions(void) { return sinr_has_avx2() ? "avx2" : "c"; }

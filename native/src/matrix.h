@@ -12,10 +12,10 @@
 #define SINR_OUTPUTS 16
 
 typedef struct {
-    int inputs;  /* as declared */
-    int outputs; /* as declared */
-    int pairs;   /* of inputs, the last one filled up with a zero */
-    int blocks;  /* of SINR_OUTPUTS outputs, the last one filled up with zeros */
+    int inputs;             /* as declared */
+    int outputs;            /* as declared */
+    int pairs;              /* of inputs, the last one filled up with a zero */
+    int blocks;             /* of SINR_OUTPUTS outputs, the last one filled up with zeros */
     const int16_t *weights; /* [blocks][pairs][SINR_OUTPUTS][2] */
 } sinr_matrix;
 

@@ -28,7 +28,7 @@ static inline void *sinr_take(sinr_arena *arena, size_t count, size_t size) {
     return arena->memory ? arena->memory + begin : NULL;
 }
 
-/* Gives an arena that has counted its memory, and empties it. Returns what is to be freed, NULL if there is none. */
+/* Gives an arena that has counted its memory, and empties it. Returns what is to be freed; NULL: there is none. */
 static inline void *sinr_reserve(sinr_arena *arena) {
     if (arena->used > SIZE_MAX / 4) return NULL;
     unsigned char *memory = malloc(arena->used + SINR_ALIGNMENT);

@@ -160,8 +160,8 @@ static void try(sinr_decision *d, const sinr_known *known, int mode, int transfo
         else
             mode_weights(d, known, c);
         if (c) weights = after_luma(d, known, trial, c);
-        trial->cost += sinr_quantise(
-            h, known->bits, d->rows[c], weights, trial->values[c], d->scratch, &trial->kept[c]);
+        trial->cost +=
+            sinr_quantise(h, known->bits, d->rows[c], weights, trial->values[c], d->scratch, &trial->kept[c]);
         /* No plane costs less than nothing; and without luma there is no transform type. */
         if (trial->cost >= d->best->cost || (transform && !trial->kept[0])) return;
     }
@@ -174,8 +174,7 @@ static void try_transforms(sinr_decision *d, const sinr_known *known, int trials
     float costs[SINR_TRANSFORMS];
     for (int vertical = 0; vertical < 3; vertical++) turn(d, known, 0, vertical);
     for (int t = 1; t < SINR_TRANSFORMS; t++)
-        costs[t] =
-            sinr_weights_cost(d->turned[0] + t * h->count, d->finer_grid, h->count) + known->transforms[t];
+        costs[t] = sinr_weights_cost(d->turned[0] + t * h->count, d->finer_grid, h->count) + known->transforms[t];
     int ranked[SINR_TRANSFORMS], mode = d->best->mode;
     int count = rank(costs, SINR_TRANSFORMS, 1, trials, ranked);
     for (int i = 0; i < count; i++) try(d, known, mode, ranked[i]);

@@ -11,11 +11,11 @@ typedef struct {
     const sinr_kind *kind;
     const sinr_step_tables *tables;
     int channels;
-    const float *spectrum;     /* (channels, size * size) */
-    const sinr_batch *batch;   /* in which it is, and predictions of all modes are */
-    int row;                   /* of luma in there */
-    const float *costs;        /* (modes) of what they leave */
-    const uint8_t *rows;       /* (channels, size * size) in grid order, or NULL */
+    const float *spectrum;                  /* (channels, size * size) */
+    const sinr_batch *batch;                /* in which it is, and predictions of all modes are */
+    int row;                                /* of luma in there */
+    const float *costs;                     /* (modes) of what they leave */
+    const uint8_t *rows;                    /* (channels, size * size) in grid order, or NULL */
     const float *bits, *modes, *transforms; /* of `sinr_rate`; `modes` may be NULL */
 } sinr_known;
 
@@ -27,7 +27,7 @@ static inline const sinr_around *sinr_known_around(const sinr_known *known) {
 typedef struct {
     int mode, transform;
     float cost;
-    int kept[SINR_CHANNELS_MAX];      /* integers up to the last significant diagonal */
+    int kept[SINR_CHANNELS_MAX];       /* integers up to the last significant diagonal */
     float *weights[SINR_CHANNELS_MAX]; /* residual in steps, before chroma takes over from luma */
     float *values[SINR_CHANNELS_MAX];  /* integers */
 } sinr_trial;
@@ -35,15 +35,15 @@ typedef struct {
 /* A decision, and memory for it. */
 typedef struct {
     sinr_trial *best, *other;
-    int32_t *predicted;                   /* (channels, predicted) by the best mode, exact */
-    int32_t *attempt;                     /* (predicted) by another */
-    float *grid[SINR_CHANNELS_MAX];       /* weights less the mean, in the picture's steps, grid order */
-    float *own[SINR_CHANNELS_MAX];        /* the same in their own steps, scan order */
-    float *finer[SINR_CHANNELS_MAX];      /* own steps per picture's step, scan order */
-    float *finer_grid;                    /* that of luma, grid order */
-    uint8_t *rows[SINR_CHANNELS_MAX];     /* scan order */
-    float *turned[SINR_CHANNELS_MAX];     /* (SINR_TRANSFORMS, size * size) residual of the best mode, grid order */
-    int known[SINR_CHANNELS_MAX];         /* bits: 8 its residual; 1 << vertical type, rows that are turned */
+    int32_t *predicted;               /* (channels, predicted) by the best mode, exact */
+    int32_t *attempt;                 /* (predicted) by another */
+    float *grid[SINR_CHANNELS_MAX];   /* weights less the mean, in the picture's steps, grid order */
+    float *own[SINR_CHANNELS_MAX];    /* the same in their own steps, scan order */
+    float *finer[SINR_CHANNELS_MAX];  /* own steps per picture's step, scan order */
+    float *finer_grid;                /* that of luma, grid order */
+    uint8_t *rows[SINR_CHANNELS_MAX]; /* scan order */
+    float *turned[SINR_CHANNELS_MAX]; /* (SINR_TRANSFORMS, size * size) residual of the best mode, grid order */
+    int known[SINR_CHANNELS_MAX];     /* bits: 8 its residual; 1 << vertical type, rows that are turned */
     float *rest, *scratch;
 } sinr_decision;
 

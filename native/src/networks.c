@@ -20,7 +20,8 @@ sinr_status sinr_entropy_make(
     if (!status) status = sinr_tables_fill(&e->transforms, tensors[2]);
     const void *const *of_network = tensors + 3;
     for (int i = 0; i < 2 * SINR_SIZES && !status; i++, of_network += SINR_TENSORS + 1)
-        status = context_make(i < SINR_SIZES ? e->last_diagonals + i : e->magnitudes + (i - SINR_SIZES), of_network);
+        status =
+            context_make(i < SINR_SIZES ? e->last_diagonals + i : e->magnitudes + (i - SINR_SIZES), of_network);
     return status;
 }
 

@@ -1,7 +1,7 @@
 /* Networks, made of the tensors of a codebook in memory that the caller gives.
  *
- * Each function is called twice: with `memory` NULL it only says in `bytes` how much it needs; with that much, aligned
- * to SINR_ALIGNMENT, it lies there. The first thing in the memory is the structure.
+ * Each function is called twice: with `memory` NULL it only says in `bytes` how much it needs; with that much,
+ * aligned to SINR_ALIGNMENT, it lies there. The first thing in the memory is the structure.
  */
 #ifndef SINR_NETWORKS_H
 #define SINR_NETWORKS_H

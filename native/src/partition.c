@@ -54,8 +54,7 @@ static void sort(sinr_partition *p) {
     memset(p->group, 0, ((size_t)keys + 1) * sizeof *p->group);
     for (int i = 0; i < p->cells; i++) p->group[p->cell[i].level * SINR_SIZES + p->cell[i].index + 1]++;
     for (int key = 0; key < keys; key++) p->group[key + 1] += p->group[key];
-    for (int i = 0; i < p->cells; i++)
-        p->order[p->group[p->cell[i].level * SINR_SIZES + p->cell[i].index]++] = i;
+    for (int i = 0; i < p->cells; i++) p->order[p->group[p->cell[i].level * SINR_SIZES + p->cell[i].index]++] = i;
     /* Every entry is now the end of its key; those of keys without cells go. */
     p->groups = 0;
     int32_t begin = 0;

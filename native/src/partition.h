@@ -20,14 +20,14 @@ typedef struct {
 
 typedef struct {
     int block_rows, block_cols;
-    int rows, cols;       /* units */
-    int cells;            /* how many */
+    int rows, cols; /* units */
+    int cells;      /* how many */
     int of_size[SINR_SIZES];
-    sinr_cell *cell;      /* in coding order */
-    int32_t *owner;       /* (rows, cols) index of the cell that covers a unit */
-    int groups;           /* cells of one level and size */
-    int32_t *group;       /* (groups + 1) where they begin in `order` */
-    int32_t *order;       /* (cells) by level, then size, then coding order: one group after another */
+    sinr_cell *cell; /* in coding order */
+    int32_t *owner;  /* (rows, cols) index of the cell that covers a unit */
+    int groups;      /* cells of one level and size */
+    int32_t *group;  /* (groups + 1) where they begin in `order` */
+    int32_t *order;  /* (cells) by level, then size, then coding order: one group after another */
 } sinr_partition;
 
 /* Takes memory for a tile of some blocks. */

@@ -234,8 +234,7 @@ void sinr_look_around(
     }
     /* The first layer's outputs lie where the second's will, behind them is the input: any number is good enough
      * where an odd row of inputs is filled up. */
-    sine_layer(
-        p, &p->first, p->bias1, PHASE_BITS_1, boundary, stride, features, feature_stride, rows, scratch);
+    sine_layer(p, &p->first, p->bias1, PHASE_BITS_1, boundary, stride, features, feature_stride, rows, scratch);
     sine_layer(
         p, &p->second, p->bias2, PHASE_BITS_2, features, feature_stride, features, feature_stride, rows, scratch);
     int used = p->third[0].inputs;

@@ -13,11 +13,11 @@
 /* A prediction network; lies in memory of its own. */
 typedef struct {
     int size, hidden, modes;
-    int harmonics;           /* that are predicted, per mode: k + m < 16, ascending k * size + m */
+    int harmonics; /* that are predicted, per mode: k + m < 16, ascending k * size + m */
     sinr_matrix first, second;
-    sinr_matrix *third;      /* (modes): (harmonics, hidden + boundary_size) each */
-    int32_t *bias1, *bias2;  /* (hidden, filled up to whole SINR_OUTPUTS) */
-    int32_t *bias3;          /* (modes, harmonics) */
+    sinr_matrix *third;     /* (modes): (harmonics, hidden + boundary_size) each */
+    int32_t *bias1, *bias2; /* (hidden, filled up to whole SINR_OUTPUTS) */
+    int32_t *bias3;         /* (modes, harmonics) */
     int16_t sines[1024];
 } sinr_predictor;
 
@@ -73,8 +73,8 @@ void sinr_predicted_harmonics(int size, int16_t *harmonics);
 
 /* How the steps of weights differ from the picture's: FORMAT.md, section 8. */
 typedef struct {
-    int step;                                /* the picture's, fixed-point, above 0 and below 2**14 */
-    uint8_t luma, chroma, activity, ratio;   /* {0, 0, 0, 64} is flat */
+    int step;                              /* the picture's, fixed-point, above 0 and below 2**14 */
+    uint8_t luma, chroma, activity, ratio; /* {0, 0, 0, 64} is flat */
 } sinr_quantiser;
 
 static inline int sinr_is_flat(const sinr_quantiser *q) {
@@ -86,8 +86,8 @@ static inline int sinr_is_flat(const sinr_quantiser *q) {
 /* What all steps of a picture are made of. */
 typedef struct {
     int step, flat;
-    uint8_t activity[1024];                           /* by ratio; unless flat */
-    int32_t matrix[SINR_SIZES][2][SINR_DIAGONALS];    /* of luma and chroma, by k + m; unless flat */
+    uint8_t activity[1024];                        /* by ratio; unless flat */
+    int32_t matrix[SINR_SIZES][2][SINR_DIAGONALS]; /* of luma and chroma, by k + m; unless flat */
 } sinr_step_tables;
 
 void sinr_step_tables_fill(sinr_step_tables *tables, const sinr_quantiser *quantiser);

@@ -81,12 +81,23 @@ SINR_AVX2 static void multiply_avx2(const sinr_pruned *m, const int16_t *x, size
     while (done < lanes) {
         size_t left = (lanes - done) / SINR_ABREAST, vectors = left < 6 ? left : left < 12 ? (left + 1) / 2 : 6;
         switch (vectors) {
-        case 1: multiply_vectors(m, x + 2 * done, lanes, y + done, 1); break;
-        case 2: multiply_vectors(m, x + 2 * done, lanes, y + done, 2); break;
-        case 3: multiply_vectors(m, x + 2 * done, lanes, y + done, 3); break;
-        case 4: multiply_vectors(m, x + 2 * done, lanes, y + done, 4); break;
-        case 5: multiply_vectors(m, x + 2 * done, lanes, y + done, 5); break;
-        default: multiply_vectors(m, x + 2 * done, lanes, y + done, 6);
+        case 1:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 1);
+            break;
+        case 2:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 2);
+            break;
+        case 3:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 3);
+            break;
+        case 4:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 4);
+            break;
+        case 5:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 5);
+            break;
+        default:
+            multiply_vectors(m, x + 2 * done, lanes, y + done, 6);
         }
         done += vectors * SINR_ABREAST;
     }

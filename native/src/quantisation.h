@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define SINR_MAGNITUDE_ROWS 128  /* of luma, then of chroma */
+#define SINR_MAGNITUDE_ROWS 128 /* of luma, then of chroma */
 
 /* Of zero and the two nearest integers every weight takes the one with the least bits + SINR_EXCHANGE * squared
  * error, and the plane the last significant diagonal with the least total.

@@ -209,9 +209,14 @@ SINR_INLINE void draw_sizes(
     const sinr_canvas *canvas, const sinr_cell *cell, const sinr_around *around, const int32_t *predicted,
     size_t stride, const int32_t *residual, int transform, double *scratch) {
     switch (cell->index) {
-    case 0: draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 8); break;
-    case 1: draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 16); break;
-    default: draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 32);
+    case 0:
+        draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 8);
+        break;
+    case 1:
+        draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 16);
+        break;
+    default:
+        draw(canvas, cell, around, predicted, stride, residual, transform, scratch, 32);
     }
 }
 

@@ -12,8 +12,8 @@
 typedef struct {
     const sinr_partition *partition;
     int channels;
-    uint8_t *modes, *transforms;      /* (cells) */
-    int32_t *residuals[SINR_SIZES];   /* (cells of that size, channels, size * size), vertical harmonic first */
+    uint8_t *modes, *transforms;    /* (cells) */
+    int32_t *residuals[SINR_SIZES]; /* (cells of that size, channels, size * size), vertical harmonic first */
 } sinr_symbols;
 
 /* Integer features of one axis, per transform type: (3, size, size) by harmonic, sample; 12 fractional bits. */
@@ -21,9 +21,9 @@ void sinr_axis_features(int size, int32_t *features);
 
 /* Planes that are drawn cell by cell. */
 typedef struct {
-    int channels, width; /* samples per row of a plane */
-    size_t plane;        /* samples of a plane */
-    int16_t *samples;    /* (channels, rows, width) */
+    int channels, width;      /* samples per row of a plane */
+    size_t plane;             /* samples of a plane */
+    int16_t *samples;         /* (channels, rows, width) */
     double *axes[SINR_SIZES]; /* `sinr_axis_features` of each size */
 } sinr_canvas;
 

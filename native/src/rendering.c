@@ -297,8 +297,16 @@ sinr_status sinr_resample(
     const sinr_axis *cols, uint8_t *pixels, sinr_pool *pool) {
     if ((channels != 1 && channels != 3) || !inside(rows, height) || !inside(cols, width)) return SINR_ARGUMENT;
     call c = {
-        .planes = planes, .plane = plane, .row = row, .channels = channels, .height = height, .width = width,
-        .rows = rows, .cols = cols, .pixels = pixels, .bands = (height + LINES - 1) / LINES};
+        .planes = planes,
+        .plane = plane,
+        .row = row,
+        .channels = channels,
+        .height = height,
+        .width = width,
+        .rows = rows,
+        .cols = cols,
+        .pixels = pixels,
+        .bands = (height + LINES - 1) / LINES};
     const int workers = sinr_workers(pool);
     sinr_arena arena = {NULL, 0};
     layout(&c, workers, &arena);

@@ -9,10 +9,10 @@
 
 /* One axis of a grid while it is made. */
 typedef struct {
-    int count, taps;  /* pixels, and source samples that each is made of */
-    int32_t *index;   /* (count, taps) */
-    float *weight;    /* (count, taps) */
-    double *sums;     /* (taps) */
+    int count, taps; /* pixels, and source samples that each is made of */
+    int32_t *index;  /* (count, taps) */
+    float *weight;   /* (count, taps) */
+    double *sums;    /* (taps) */
 } sinr_grid;
 
 /* Source samples that a pixel is made of, at most, if `count` pixels cover `length` of them. */

@@ -27,14 +27,14 @@
 #define APART
 #endif
 
-#define LANES 16      /* channels that are transformed at a time */
-#define BAND 4        /* rows computed at a time */
-#define POINTS 36     /* products of a tile, at most */
-#define TILE_GROUP 6  /* `sinr_multiply` is fastest with multiples of this many rows */
-#define TILES 24      /* per product: their inputs and a block of their results stay in the second-level cache */
-#define CHUNK 8       /* tiles whose inputs are transformed at a time */
-#define WIDEST 512    /* columns of a part, at most */
-#define LOWEST 32     /* rows of a part, at least, if it has fewer than there are: each computes some rows anew */
+#define LANES 16     /* channels that are transformed at a time */
+#define BAND 4       /* rows computed at a time */
+#define POINTS 36    /* products of a tile, at most */
+#define TILE_GROUP 6 /* `sinr_multiply` is fastest with multiples of this many rows */
+#define TILES 24     /* per product: their inputs and a block of their results stay in the second-level cache */
+#define CHUNK 8      /* tiles whose inputs are transformed at a time */
+#define WIDEST 512   /* columns of a part, at most */
+#define LOWEST 32    /* rows of a part, at least, if it has fewer than there are: each computes some rows anew */
 
 #define ONE 16
 #define INPUT_MAX 1023
@@ -61,7 +61,7 @@ enum { TILING_COUNT = sizeof TILINGS / sizeof *TILINGS };
 
 typedef struct {
     int inputs, outputs, shift;
-    int blocks;            /* of LANES outputs */
+    int blocks; /* of LANES outputs */
     const tiling *tiling;
     sinr_matrix *matrices; /* (blocks, points): (LANES, inputs) each */
     int16_t *weights;      /* theirs */
@@ -145,10 +145,10 @@ static bool bounded(const layer *l, bool first, const int16_t *weights, const in
     for (int o = 0; o < l->outputs; o++) {
         int64_t sum = llabs((long long)bias[o]);
         for (int c = 0; c < l->inputs; c++) {
-            int64_t bound = !first               ? HIDDEN_MAX
-                            : c < SINR_RESTORED  ? INPUT_MAX
-                            : c < l->inputs - 1  ? ONE
-                                                 : TYPICAL_LOG_STEP;
+            int64_t bound = !first              ? HIDDEN_MAX
+                            : c < SINR_RESTORED ? INPUT_MAX
+                            : c < l->inputs - 1 ? ONE
+                                                : TYPICAL_LOG_STEP;
             for (int i = 0; i < 9; i++) sum += bound * abs(*weights++);
         }
         if (sum >= (int64_t)1 << SUM_BITS) return false;
@@ -215,10 +215,10 @@ typedef struct {
     const call *call;
     int top, left, height, width; /* the part, in positions */
     size_t ring_cols;
-    int16_t *inputs;              /* (2 bands, ring_cols, lanes): a row lies at its number modulo two bands */
-    uint8_t **hidden;             /* (layers - 1): (2 bands, ring_cols, lanes) each, likewise */
-    int16_t *transformed;         /* (POINTS, TILES, lanes) */
-    int32_t *products;            /* (POINTS, TILES, LANES) */
+    int16_t *inputs;      /* (2 bands, ring_cols, lanes): a row lies at its number modulo two bands */
+    uint8_t **hidden;     /* (layers - 1): (2 bands, ring_cols, lanes) each, likewise */
+    int16_t *transformed; /* (POINTS, TILES, lanes) */
+    int32_t *products;    /* (POINTS, TILES, LANES) */
 } worker;
 
 static void worker_layout(worker *w, const sinr_restorer *r, int cols, sinr_arena *arena) {
@@ -262,9 +262,9 @@ static void fill_inputs(const worker *w, int row) {
     int16_t *out = w->inputs + (size_t)(row % (2 * BAND)) * w->ring_cols * (size_t)stride;
     for (int channel = 0; channel < p->channels; channel++)
         for (int i = 0; i < SINR_FOLD; i++) {
-            const int16_t *samples =
-                p->planes + ((size_t)channel * (size_t)p->height
-                             + (size_t)clip(y * SINR_FOLD + i, 0, p->height - 1)) * (size_t)p->width;
+            const int16_t *samples = p->planes + ((size_t)channel * (size_t)p->height +
+                                                  (size_t)clip(y * SINR_FOLD + i, 0, p->height - 1)) *
+                                                     (size_t)p->width;
             int16_t *to = out + channel * SINR_FOLD * SINR_FOLD + i * SINR_FOLD;
             for (int n = 0; n < count; n++, to += stride)
                 for (int j = 0; j < SINR_FOLD; j++) {
@@ -402,18 +402,19 @@ SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint
     const size_t width = (size_t)c->width * SINR_FOLD, size = (size_t)c->height * SINR_FOLD * width;
     for (int y = 0; y < high && row + y < w->height; y++)
         for (int x = 0; x < wide && col + x < w->width; x++) {
-            size_t from = (size_t)(w->top + row + y) * SINR_FOLD * (size_t)p->width
-                          + (size_t)(w->left + col + x) * SINR_FOLD;
-            size_t to = (size_t)(w->top + row + y - c->top) * SINR_FOLD * width
-                        + (size_t)(w->left + col + x - c->left) * SINR_FOLD;
+            size_t from =
+                (size_t)(w->top + row + y) * SINR_FOLD * (size_t)p->width + (size_t)(w->left + col + x) * SINR_FOLD;
+            size_t to = (size_t)(w->top + row + y - c->top) * SINR_FOLD * width +
+                        (size_t)(w->left + col + x - c->left) * SINR_FOLD;
             const uint32_t *sum = sums[y * wide + x];
             for (int channel = 0; channel < p->channels; channel++)
                 for (int i = 0; i < SINR_FOLD * SINR_FOLD; i++) {
                     size_t down = (size_t)(i / SINR_FOLD), right = (size_t)(i % SINR_FOLD);
                     int output = channel * SINR_FOLD * SINR_FOLD + i;
                     int64_t t = (int32_t)(sum[output] * l->tiling->inverse + l->bias[output]) >> l->tiling->bits;
-                    int sample = p->planes[(size_t)channel * (size_t)p->height * (size_t)p->width + from
-                                           + down * (size_t)p->width + right];
+                    int sample = p->planes
+                                     [(size_t)channel * (size_t)p->height * (size_t)p->width + from +
+                                      down * (size_t)p->width + right];
                     sample += (int)((2 * t * c->step + ((int64_t)1 << l->shift)) >> (l->shift + 1));
                     c->result[(size_t)channel * size + to + down * width + right] =
                         (int16_t)clip(sample, -SINR_SAMPLE_MAX, SINR_SAMPLE_MAX);
@@ -436,8 +437,7 @@ SINR_INLINE void store_activations(
 }
 
 /* Results of a row of tiles: `cols` columns of positions of it. */
-SINR_INLINE void convolve(
-    const worker *w, const tile_row *t, bool first, int high, int wide, int row, int cols) {
+SINR_INLINE void convolve(const worker *w, const tile_row *t, bool first, int high, int wide, int row, int cols) {
     const layer *l = t->layer;
     const int all = (cols + wide - 1) / wide, batches = (all + TILES - 1) / TILES;
     const int batch = ((all + batches - 1) / batches + TILE_GROUP - 1) / TILE_GROUP * TILE_GROUP;

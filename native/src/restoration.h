@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#define SINR_FOLD 2          /* samples of a position, per axis */
-#define SINR_RESTORED 12     /* outputs of the network: the samples of a position */
-#define SINR_RESTORER_IN 19  /* inputs: these samples, four borders, two cell sizes, the step */
+#define SINR_FOLD 2         /* samples of a position, per axis */
+#define SINR_RESTORED 12    /* outputs of the network: the samples of a position */
+#define SINR_RESTORER_IN 19 /* inputs: these samples, four borders, two cell sizes, the step */
 
 /* A restoration network; lies in memory of its own. */
 typedef struct sinr_restorer sinr_restorer;

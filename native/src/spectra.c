@@ -136,8 +136,7 @@ SINR_INLINE void round_with_dead_zone_loop(float *weights, int count, float step
     }
 }
 
-SINR_CHOOSE(
-    static, void, round_with_dead_zone, (float *weights, int count, float step), (weights, count, step))
+SINR_CHOOSE(static, void, round_with_dead_zone, (float *weights, int count, float step), (weights, count, step))
 
 void sinr_open_loop(const sinr_harmonics *h, const float *plane, int height, int width, int step, int16_t *view) {
     float weights[SINR_HARMONICS_MAX], rows[SINR_HARMONICS_MAX];

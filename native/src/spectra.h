@@ -21,7 +21,7 @@ typedef struct {
     uint8_t band[SINR_HARMONICS_MAX];     /* which slope serves the i-th in scan order */
     int16_t end[2 * SINR_SIDE_MAX - 1];   /* harmonics on a diagonal or below */
     float basis[SINR_HARMONICS_MAX], basis_transposed[SINR_HARMONICS_MAX];
-    float turn[SINR_HARMONICS_MAX];       /* weights of rising sines from those of cosines, one axis */
+    float turn[SINR_HARMONICS_MAX]; /* weights of rising sines from those of cosines, one axis */
     float turn_transposed[SINR_HARMONICS_MAX];
 } sinr_harmonics;
 

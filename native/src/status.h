@@ -4,12 +4,12 @@
 
 #include "../sinr.h"
 
-#define SINR_SAMPLE_MAX 8191         /* bound of a plane sample */
-#define SINR_WEIGHT_MAX (1 << 18)    /* bound of a predicted weight and of a residual */
-#define SINR_UNIT 8                  /* samples of a unit, per side */
-#define SINR_BLOCK 32                /* samples of a block, per side */
-#define SINR_SIZES 3                 /* cell sizes: 8 << index */
-#define SINR_MAGNITUDES 16           /* symbols of a magnitude, the last one an escape */
-#define SINR_TRANSFORMS 9            /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
+#define SINR_SAMPLE_MAX 8191      /* bound of a plane sample */
+#define SINR_WEIGHT_MAX (1 << 18) /* bound of a predicted weight and of a residual */
+#define SINR_UNIT 8               /* samples of a unit, per side */
+#define SINR_BLOCK 32             /* samples of a block, per side */
+#define SINR_SIZES 3              /* cell sizes: 8 << index */
+#define SINR_MAGNITUDES 16        /* symbols of a magnitude, the last one an escape */
+#define SINR_TRANSFORMS 9         /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
 
 #endif

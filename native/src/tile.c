@@ -29,7 +29,7 @@ sinr_status sinr_draw_tile(
     return status;
 }
 
-/* ---- fitting -------------------------------------------------------------------------------------------------- */
+/* ---- fitting ---- */
 
 /* Modes, and transform types, per cell that are tried with the real rate. */
 #define TRIALS 4
@@ -40,12 +40,12 @@ typedef struct {
     sinr_kind *kinds;
     sinr_partition partition;
     float *costs[SINR_SIZES];
-    float *spectrum;           /* as residuals */
-    int16_t *rows;             /* of magnitudes, as residuals; -1 where nothing is coded */
-    uint8_t *known_rows;       /* the same with a row everywhere */
-    float *bits[SINR_SIZES];   /* (2 * SINR_ROWS, SINR_MAGNITUDES) */
-    float *modes[SINR_SIZES];  /* (cells, modes) */
-    float *transforms;         /* (SINR_SIZES, SINR_TRANSFORMS) */
+    float *spectrum;          /* as residuals */
+    int16_t *rows;            /* of magnitudes, as residuals; -1 where nothing is coded */
+    uint8_t *known_rows;      /* the same with a row everywhere */
+    float *bits[SINR_SIZES];  /* (2 * SINR_ROWS, SINR_MAGNITUDES) */
+    float *modes[SINR_SIZES]; /* (cells, modes) */
+    float *transforms;        /* (SINR_SIZES, SINR_TRANSFORMS) */
     sinr_plain_rate plain;
 } fit;
 
@@ -79,7 +79,8 @@ static int mode_at(const sinr_partition *p, const uint8_t *modes, int outside, i
 }
 
 /* What symbols would cost, given those of the pass before. */
-static void rate_of(fit *f, const sinr_entropy *model, const sinr_integers *integers, int channels, int step, sinr_rate *rate) {
+static void rate_of(
+    fit *f, const sinr_entropy *model, const sinr_integers *integers, int channels, int step, sinr_rate *rate) {
     const sinr_partition *p = &f->partition;
     int step_class = sinr_step_class(step), modes = model->modes;
     for (int i = 0; i < SINR_SIZES; i++) {
@@ -99,7 +100,8 @@ static void rate_of(fit *f, const sinr_entropy *model, const sinr_integers *inte
         int class = step_class * SINR_SIZES + i;
         for (int t = 0; t < SINR_TRANSFORMS; t++) {
             float sum = 0;
-            for (int row = 0; row < 3 * modes; row++) sum += bits_of(&model->transforms, class * 3 * modes + row, t);
+            for (int row = 0; row < 3 * modes; row++)
+                sum += bits_of(&model->transforms, class * 3 * modes + row, t);
             f->transforms[i * SINR_TRANSFORMS + t] = sum / (float)(3 * modes);
         }
         rate->rows[i] = f->known_rows + sinr_residuals_begin(p, i, channels);
@@ -127,7 +129,8 @@ static sinr_status fit_all(
     sinr_cheapest_splits(f->costs, block_rows, block_cols, integers->splits);
     sinr_partition_fill(&f->partition, integers->splits);
     float *spectrum[SINR_SIZES];
-    for (int i = 0; i < SINR_SIZES; i++) spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, channels);
+    for (int i = 0; i < SINR_SIZES; i++)
+        spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, channels);
     sinr_spectra(samples, channels, f->kinds, &f->partition, spectrum, pool);
     sinr_symbols symbols = symbols_of(integers, &f->partition, channels);
     sinr_rate rate;
@@ -156,8 +159,8 @@ sinr_status sinr_fit_tile(
     void *memory = sinr_reserve(&arena);
     if (!memory) return SINR_NO_MEMORY;
     fit_layout(&f, predictors, model, block_rows, block_cols, channels, passes, &arena);
-    sinr_status status = fit_all(
-        &f, samples, block_rows, block_cols, channels, quantiser, model, passes, integers, planes, pool);
+    sinr_status status =
+        fit_all(&f, samples, block_rows, block_cols, channels, quantiser, model, passes, integers, planes, pool);
     free(memory);
     return status;
 }
