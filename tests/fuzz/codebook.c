@@ -9,40 +9,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A file of one grey block with noise for a tile, which fits any codebook as
  * well as another. */
-static void decode(const sinr_codebook *codebook, const uint8_t *noise,
-                   size_t size) {
-  uint8_t file[14 + 3 + 256] = {'S', 'I', 'N', 'R', 6, 16}, pixels[40 * 33];
-  sinr_view view = {0, 0, 32, 32, 40, 33};
-  memcpy(file + 6, sinr_codebook_id(codebook), 4);
-  size_t at = 10, count = size < 200 ? size : 200;
-  file[at++] = 32;
-  file[at++] = 32;
-  file[at++] = 100;
-  const uint8_t tile[] = {0, 160, 1};
-  memcpy(file + at, tile, sizeof tile);
-  at += sizeof tile;
-  memcpy(file + at, noise + size - count, count);
-  at += count;
-  uint32_t crc = 0xffffffff;
-  for (size_t i = 0; i < at; i++) {
-    crc ^= file[i];
-    for (int bit = 0; bit < 8; bit++)
-      crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  for (int i = 0; i < 4; i++)
-    file[at++] = (uint8_t)(~crc >> (8 * i));
-  sinr_decode(file, at, codebook, &view, pixels, NULL);
+static void decode(const sinr_codebook *codebook, const uint8_t *noise, size_t size) {
+    uint8_t file[14 + 3 + 256] = {'S', 'I', 'N', 'R', 6, 16}, pixels[40 * 33];
+    sinr_view view = {0, 0, 32, 32, 40, 33};
+    memcpy(file + 6, sinr_codebook_id(codebook), 4);
+    size_t at = 10, count = size < 200 ? size : 200;
+    file[at++] = 32;
+    file[at++] = 32;
+    file[at++] = 100;
+    const uint8_t tile[] = {0, 160, 1};
+    memcpy(file + at, tile, sizeof tile);
+    at += sizeof tile;
+    memcpy(file + at, noise + size - count, count);
+    at += count;
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < at; i++) {
+        crc ^= file[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    for (int i = 0; i < 4; i++) file[at++] = (uint8_t)(~crc >> (8 * i));
+    sinr_decode(file, at, codebook, &view, pixels, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  size_t needed;
-  const sinr_codebook *codebook;
-  if (sinr_codebook_make(data, size, NULL, &needed, NULL))
+    size_t needed;
+    const sinr_codebook *codebook;
+    if (sinr_codebook_make(data, size, NULL, &needed, NULL)) return 0;
+    /* The last byte of the memory is the last of the allocation. */
+    unsigned char *memory = malloc(needed);
+    if (!sinr_codebook_make(data, size, memory, &needed, &codebook)) decode(codebook, data, size);
+    free(memory);
     return 0;
-  /* The last byte of the memory is the last of the allocation. */
-  unsigned char *memory = malloc(needed);
-  if (!sinr_codebook_make(data, size, memory, &needed, &codebook))
-    decode(codebook, data, size);
-  free(memory);
-  return 0;
 }
