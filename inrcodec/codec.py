@@ -55,7 +55,7 @@ class Info:
         entropy: "rans" or "zstd".
         tiles: number of independently coded tiles.
         has_alpha: whether there is an alpha section.
-        icc_bytes, exif_bytes: size of these sections in the file, 0 without.
+        icc_bytes, exif_bytes, xmp_bytes: size of these sections in the file, 0 without.
         file_bytes: size of the file.
         bpp: bits of the file per pixel.
     """
@@ -73,6 +73,7 @@ class Info:
     has_alpha: bool
     icc_bytes: int
     exif_bytes: int
+    xmp_bytes: int
     file_bytes: int
     bpp: float
 
@@ -243,8 +244,7 @@ def decode_picture(
         render_region(assembly, region, pixels[:, :, :channels], kernels, progress)
     if "alpha" in container.sections:
         pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
-    blocks = _metadata_of(container, limits)
-    return Picture(pixels, blocks.get("icc"), blocks.get("exif"))
+    return Picture(pixels, **_metadata_of(container, limits))
 
 
 def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
@@ -269,13 +269,14 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         has_alpha=alpha,
         icc_bytes=len(c.sections.get("icc", b"")),
         exif_bytes=len(c.sections.get("exif", b"")),
+        xmp_bytes=len(c.sections.get("xmp", b"")),
         file_bytes=len(data),
         bpp=8 * len(data) / (c.width * c.height),
     )
 
 
 def metadata(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes]:
-    """Reads the metadata of a .sinr file: "icc" and "exif", as in a `Picture`, where the file has them.
+    """Reads the metadata of a .sinr file: "icc", "exif" and "xmp", as in a `Picture`, where the file has them.
 
     Raises:
         FormatError: the file is damaged; LimitError: a limit is exceeded.
@@ -293,7 +294,7 @@ def _tile_map(kernels: Kernels, jobs: int | None, tiles: int) -> AbstractContext
 def _metadata_of(container: Container, limits: Limits) -> dict[str, bytes]:
     return {
         name: decompress(container.sections[name], limits.max_metadata_bytes)
-        for name in ("icc", "exif")
+        for name in ("icc", "exif", "xmp")
         if name in container.sections
     }
 
@@ -322,7 +323,7 @@ def _sections_of(picture: Picture) -> dict[str, bytes]:
     sections = {}
     if picture.pixels.shape[2] in (2, 4):
         sections["alpha"] = _deflate_alpha(picture.pixels[:, :, -1])
-    for name, block in (("icc", picture.icc), ("exif", picture.exif)):
+    for name, block in (("icc", picture.icc), ("exif", picture.exif), ("xmp", picture.xmp)):
         if block:
             if len(block) > DEFAULT_LIMITS.max_metadata_bytes:
                 raise InputError(f"the {name.upper()} block of {len(block)} bytes is too large to keep")

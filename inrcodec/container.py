@@ -13,13 +13,13 @@ VERSION = 6
 TILE = 1024
 """Side of a tile in samples; tiles are coded independently of each other, and restored together."""
 ENTROPY = ("rans", "zstd")
-SECTIONS = ("alpha", "icc", "exif")
-"""Optional sections; section i is announced by bit i of the flags."""
+SECTIONS = {"alpha": 0, "icc": 1, "exif": 2, "xmp": 6}
+"""Optional sections in the order of the file, and the bits of the flags that announce them."""
 
 _ENTROPY_BIT = 3
 _GREY_BIT = 4
 _WEIGHTED_BIT = 5
-_KNOWN_FLAGS = 0b00111111
+_KNOWN_FLAGS = 0b01111111
 _FIXED = struct.Struct("<4sBB4s")
 _WEIGHTING = struct.Struct("<4B")
 _CRC = struct.Struct("<I")
@@ -130,7 +130,7 @@ class Reader:
 
 def pack(container: Container) -> bytes:
     """Bytes of a .sinr file."""
-    flags = sum(1 << i for i, name in enumerate(SECTIONS) if name in container.sections)
+    flags = sum(1 << bit for name, bit in SECTIONS.items() if name in container.sections)
     flags |= ENTROPY.index(container.entropy) << _ENTROPY_BIT | container.grey << _GREY_BIT
     weighted = container.weighting != FLAT
     flags |= weighted << _WEIGHTED_BIT
@@ -179,7 +179,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
     limits.check(width, height)
     weighting = _read_weighting(reader) if flags >> _WEIGHTED_BIT & 1 else FLAT
     sections = {
-        name: reader.take(reader.varint(reader.left)) for i, name in enumerate(SECTIONS) if flags >> i & 1
+        name: reader.take(reader.varint(reader.left)) for name, bit in SECTIONS.items() if flags >> bit & 1
     }
     rows, cols = tile_grid(width, height)
     tiles = [reader.take(reader.varint(reader.left)) for _ in range(rows * cols - 1)]

@@ -12,7 +12,7 @@ class Limits:
     Attributes:
         max_pixels: pixels of a picture, stored or rendered (default 2**28, about 268 megapixels).
         max_side: width or height in pixels (default 65535, the format's own bound).
-        max_metadata_bytes: bytes of one ICC or EXIF section after decompression.
+        max_metadata_bytes: bytes of one ICC, EXIF or XMP section after decompression.
         max_file_bytes: bytes of a file (default 2**30); no picture within the other limits comes near it.
     """
 

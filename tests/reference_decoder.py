@@ -87,12 +87,12 @@ def decode(data, codebook_data):
     file = Bytes(body)
     assert file.take(5) == b"SINR\x06", "magic or version"
     flags = file.take(1)[0]
-    assert flags < 64, "reserved flags"
+    assert flags < 128, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
     width, height, q = file.varint(), file.varint(), file.varint()
     weighting = tuple(file.take(4)) if flags >> 5 & 1 else None
     sections = {}
-    for bit, name in enumerate(("alpha", "icc", "exif")):
+    for bit, name in ((0, "alpha"), (1, "icc"), (2, "exif"), (6, "xmp")):
         if flags >> bit & 1:
             sections[name] = unzstd(file.take(file.varint()))
     planes = 1 if flags >> 4 & 1 else 3

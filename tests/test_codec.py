@@ -346,17 +346,18 @@ def test_a_weighting_of_ones_own(photo):
 
 
 def test_metadata_comes_back(photo):
-    file = inrcodec.encode(inrcodec.Picture(photo[:16, :16], b"profile" * 9, b"MM\0*" * 9))
+    file = inrcodec.encode(inrcodec.Picture(photo[:16, :16], b"profile" * 9, b"MM\0*" * 9, b"<x/>" * 9))
     picture = inrcodec.decode_picture(file)
-    assert (picture.icc, picture.exif) == (b"profile" * 9, b"MM\0*" * 9)
+    assert (picture.icc, picture.exif, picture.xmp) == (b"profile" * 9, b"MM\0*" * 9, b"<x/>" * 9)
     assert picture.pixels.shape == (16, 16, 3)
     info = inrcodec.inspect(file)
     assert info.icc_bytes > 0
     assert info.exif_bytes > 0
+    assert info.xmp_bytes > 0
     assert inrcodec.decode_picture(inrcodec.encode(photo[:16, :16, 0])).pixels.shape == (16, 16, 1)
 
 
-@pytest.mark.parametrize("name", ["icc", "exif"])
+@pytest.mark.parametrize("name", ["icc", "exif", "xmp"])
 def test_metadata_that_no_decoder_would_read_is_refused(name):
     pixels = np.zeros((8, 8, 1), np.uint8)
     limit = DEFAULT_LIMITS.max_metadata_bytes

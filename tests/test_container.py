@@ -45,7 +45,12 @@ def small_container(codebook, entropy="rans", channels=1):
     symbols = tile_symbols("small", (1, 1), channels, 20, 60)
     tile = write_payload(symbols, STEP, codebook.entropy, entropy)
     alpha = compressed(draw("alpha", (19 * 23,), 0, 3).astype(np.uint8).tobytes())
-    sections = {"alpha": alpha, "icc": compressed(b"profile"), "exif": compressed(b"MM\0*")}
+    sections = {
+        "alpha": alpha,
+        "icc": compressed(b"profile"),
+        "exif": compressed(b"MM\0*"),
+        "xmp": compressed(b"<x/>"),
+    }
     return Container(19, 23, channels == 1, STEP, codebook.id, entropy, (tile,), sections)
 
 
@@ -58,7 +63,7 @@ def test_every_field_comes_back(synthetic_codebook):
     for entropy in ("rans", "zstd"):
         for channels in (1, 3):
             container = small_container(synthetic_codebook, entropy, channels)
-            for names in ((), ("icc",), ("alpha", "exif"), ("alpha", "icc", "exif")):
+            for names in ((), ("icc",), ("alpha", "exif"), ("xmp",), ("alpha", "icc", "exif", "xmp")):
                 kept = {name: container.sections[name] for name in names}
                 wanted = replace(container, sections=kept)
                 assert unpack(pack(wanted)) == wanted
@@ -203,7 +208,7 @@ def test_limits_are_the_callers(synthetic_codebook, synthetic_path):
 
 
 @pytest.mark.parametrize("declared", [True, False])
-@pytest.mark.parametrize("section", ["alpha", "icc", "exif", "tile"])
+@pytest.mark.parametrize("section", ["alpha", "icc", "exif", "xmp", "tile"])
 def test_compression_bombs_are_refused(synthetic_codebook, synthetic_path, section, declared):
     bomb = zstandard.ZstdCompressor(write_content_size=declared).compress(bytes(1 << 27))
     container = small_container(synthetic_codebook, "zstd")

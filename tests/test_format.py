@@ -71,12 +71,12 @@ def test_photos(by_every_kernel, pixels, entropy, tune, codebook_bytes):
 def test_alpha_and_metadata(by_every_kernel, channels, codebook_bytes):
     rng = np.random.default_rng(channels)
     pixels = rng.integers(0, 256, (9, 13, channels), np.uint8)
-    data = inrcodec.encode(inrcodec.Picture(pixels, b"profile", b"II*\0 block"))
+    data = inrcodec.encode(inrcodec.Picture(pixels, b"profile", b"II*\0 block", b"<x:xmpmeta/>"))
     decoded, sections = decode(data, codebook_bytes)
     assert np.array_equal(decoded[..., -1], pixels[..., -1])
     for picture in by_every_kernel(data):
         assert np.array_equal(decoded, picture.pixels)
-        assert sections == {"icc": picture.icc, "exif": picture.exif}
+        assert sections == {"icc": picture.icc, "exif": picture.exif, "xmp": picture.xmp}
 
 
 # Steps of all three classes; enough symbols for several lanes; two tiles.

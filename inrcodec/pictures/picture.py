@@ -18,11 +18,13 @@ class Picture:
         pixels: (H, W, C) uint8; C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; alpha is not premultiplied.
         icc: ICC profile that describes the pixels, or None.
         exif: EXIF block without the `Exif\0\0` prefix, or None.
+        xmp: XMP packet, or None.
     """
 
     pixels: npt.NDArray[np.uint8]
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is not an 8-bit picture.
