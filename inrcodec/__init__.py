@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         InputError,
         InrCodecError,
         LimitError,
+        PictureWarning,
     )
     from inrcodec.limits import Limits
     from inrcodec.pictures.files import read_picture, write_picture
@@ -45,6 +46,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "Picture",
+    "PictureWarning",
     "View",
     "Weighting",
     "__version__",
@@ -68,6 +70,7 @@ _HOMES = {
         "InputError",
         "InrCodecError",
         "LimitError",
+        "PictureWarning",
     ),
     "pictures.files": ("read_picture", "write_picture"),
     "pictures.picture": ("Picture",),

@@ -276,7 +276,7 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
 
 
 def metadata(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes]:
-    """Reads the metadata of a .sinr file: "icc", "exif" and "xmp", as in a `Picture`, where the file has them.
+    """Reads the metadata of a .sinr file: "icc", "exif", "xmp", as in a `Picture`, where the file has them.
 
     Raises:
         FormatError: the file is damaged; LimitError: a limit is exceeded.

@@ -6,6 +6,8 @@ InrCodecError
 │   └── CodebookNotFoundError    the file needs a codebook that is not installed
 ├── LimitError               a limit of `inrcodec.limits.Limits` would be exceeded
 └── EncodeError              the request cannot be met (rate target out of reach, missing device)
+
+PictureWarning tells of a part of a picture that is left out.
 """
 
 
@@ -31,3 +33,7 @@ class LimitError(InrCodecError):
 
 class EncodeError(InrCodecError):
     """The request is valid but cannot be met: a rate target out of reach, a device that is missing."""
+
+
+class PictureWarning(UserWarning):
+    """Something that came with a picture is left out, or changed; the picture itself is taken."""

@@ -39,8 +39,8 @@ def register() -> None:
     is wrong with a file raises OSError, as with other formats.
 
     `Image.save` takes `quality`, `bpp`, `psnr`, `max_bytes`, `tune` and `steps` of `inrcodec.encode`, and
-    `icc_profile` (bytes) and `exif` (bytes or `Image.Exif`) in place of those of the image; None or b"" leave
-    them out. As everywhere in this package, an orientation in EXIF is applied to pixels. An image that the
+    `icc_profile` and `xmp` (bytes) and `exif` (bytes or `Image.Exif`) in place of those of the image; None or
+    b"" leave them out. As everywhere in this package, an orientation in EXIF is applied to pixels. An image that the
     format cannot hold raises OSError, and a wrong option ValueError.
     """
     Image.register_open(FORMAT, SinrImageFile, _is_sinr)
@@ -50,7 +50,7 @@ def register() -> None:
 
 
 class SinrImageFile(ImageFile.ImageFile):
-    """An opened .sinr file; `info` holds its `icc_profile` and `exif`."""
+    """An opened .sinr file; `info` holds its `icc_profile`, `exif` and `xmp`."""
 
     format = FORMAT
     format_description = "inrcodec image"
@@ -69,6 +69,8 @@ class SinrImageFile(ImageFile.ImageFile):
             self.info["icc_profile"] = blocks["icc"]
         if "exif" in blocks:
             self.info["exif"] = _EXIF_PREFIX + blocks["exif"]
+        if "xmp" in blocks:
+            self.info["xmp"] = blocks["xmp"]
 
     def _render_at(self, size: tuple[int, int]) -> None:
         self._size = size
@@ -131,6 +133,8 @@ def _save(im: Image.Image, fp: IO[bytes], _filename: str | bytes) -> None:
         source.info["exif"] = exif.tobytes() if isinstance(exif, Image.Exif) else exif
     if icc := given.get("icc_profile"):
         source.info["icc_profile"] = icc
+    if "xmp" in given:
+        source.info["xmp"] = given["xmp"]
     try:
         picture = from_pil(source)
         if "exif" in given and not exif:

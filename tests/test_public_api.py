@@ -26,6 +26,7 @@ def test_exported_names():
         "LimitError",
         "Limits",
         "Picture",
+        "PictureWarning",
         "View",
         "Weighting",
         "__version__",

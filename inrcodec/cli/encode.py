@@ -117,7 +117,7 @@ def encode(
         options["codebook"] = codebook
 
     from inrcodec.kernels import select
-    from inrcodec.pictures.files import readable_suffixes
+    from inrcodec.pictures.opening import readable_suffixes
     from inrcodec.runtime.processes import processes
 
     batch = Batch()

@@ -14,7 +14,7 @@ from PIL import Image
 import inrcodec
 import inrcodec.cli.decode as decode_module
 from inrcodec.cli.main import cli
-from inrcodec.pictures.files import readable_suffixes
+from inrcodec.pictures.opening import readable_suffixes
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 LEVELS = range(0, 256, 32)

@@ -400,9 +400,9 @@ def test_damaged_files_are_exit_code_3(sinr, tmp_path, kind):
     [
         (b"plain text", "not an image"),
         (b"", "empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(40), "not an image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "damaged PNG"),
         (b"P6 2 1 65535 " + bytes(12), "16-bit"),
-        (b"II*\0" + struct.pack("<LH", 8, 0) + bytes(4), "not an image"),
+        (b"II*\0" + struct.pack("<LH", 8, 0) + bytes(4), "damaged TIFF"),
     ],
     ids=["text", "empty", "png", "deep", "tiff"],
 )

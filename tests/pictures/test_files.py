@@ -13,7 +13,7 @@ import PIL
 import pytest
 from PIL import Image, ImageCms
 
-from inrcodec.errors import EncodeError, InputError, LimitError
+from inrcodec.errors import EncodeError, InputError, LimitError, PictureWarning
 from inrcodec.limits import Limits
 from inrcodec.pictures.files import from_pil, read_picture, write_picture
 from inrcodec.pictures.picture import Picture
@@ -240,7 +240,7 @@ def test_deep_modes_are_refused(mode):
 def test_several_frames_are_refused(file_format):
     frames = [Image.fromarray(noise(4, 4, 3, seed=i)) for i in range(3)]
     data = saved(frames[0], file_format, save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match="animated"):
+    with pytest.raises(InputError, match=r"3 frames or pages; choose one \(--page N, frame=N\)"):
         read_picture(data)
 
 
@@ -333,8 +333,9 @@ def test_broken_exif_does_no_harm(exif):
 def test_profile_of_another_colour_space_is_dropped():
     grey, colour = Image.fromarray(noise(4, 4)), Image.fromarray(noise(4, 4, 3))
     assert read_picture(saved(grey, icc_profile=GREY_PROFILE)).icc == GREY_PROFILE
-    assert read_picture(saved(grey, "TIFF", icc_profile=RGB_PROFILE)).icc is None
-    assert read_picture(saved(colour, "TIFF", icc_profile=GREY_PROFILE)).icc is None
+    for im, profile in ((grey, RGB_PROFILE), (colour, GREY_PROFILE)):
+        with pytest.warns(PictureWarning, match="profile for other channels is left out"):
+            assert read_picture(saved(im, "TIFF", icc_profile=profile)).icc is None
 
 
 def test_a_profile_that_only_says_srgb_is_dropped():
@@ -404,9 +405,7 @@ def test_damage_that_is_noticed_is_named(file_format):
     whole = saved(Image.fromarray(noise(12, 9, 3)), file_format)
     with pytest.raises(InputError, match=r"^not an image, or of a format that is not supported$"):
         read_picture(flipped(whole, 0))
-    # Pillow looks for the first frame of a GIF before it knows that it is one.
-    words = "^not an image" if file_format == "GIF" else r"^the image cannot be read: \S"
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=r"^the image cannot be read: \S"):
         read_picture(whole[: len(whole) // 2])
 
 
@@ -430,7 +429,8 @@ def test_what_follows_an_image_is_ignored(file_format):
 
 
 REFUSALS = {
-    InputError: r"the input is empty|not an image, or.*|the image cannot be read: .+|.* images are not .*",
+    InputError: r"the input is empty|not an image, or.*|the image cannot be read: .+|.* images are not .*"
+    r"|it has \d+ frames.*",
     LimitError: r"(a picture of \d+ x \d+|Image size \(\d+) pixels.* exceeds.*|the .+ of \d+ bytes exceeds.*",
 }
 """The one line that errors say; Pillow tells of its own limit."""
