@@ -9,19 +9,20 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
-from inrcodec.container import Container, Weighting, tile_grid, unpack
+from inrcodec.container import TILE, Container, Weighting, tile_grid, unpack
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
 from inrcodec.errors import FormatError, InputError
 from inrcodec.kernels import Kernels, select
 from inrcodec.limits import DEFAULT_LIMITS, Limits
+from inrcodec.pictures.hidden import smooth_hidden
 from inrcodec.pictures.picture import Picture
 from inrcodec.runtime.processes import Map, mapping, processes
 from inrcodec.signal.quantiser import (
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+
+_OPAQUE = 255
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def encode(
     steps: int | None = None,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
+    keep_hidden: bool = False,
     device: str = "auto",
     jobs: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -98,17 +102,18 @@ def encode(
     Args:
         image: uint8 array, (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB,
             (H, W, 4) RGBA; or a Pillow image; or a `Picture`. Alpha is kept without loss, and so is the
-            metadata of the last two.
+            metadata of the last two; alpha that is opaque everywhere is dropped.
         quality: 1 (small) to 100 (good); 50 unless a target is given.
         bpp: target in bits per pixel: a file that is not above it, and hardly a per cent below.
-        psnr: target in dB over the colour channels (of all pixels, however transparent): a file that is not
-            below it, and hardly 0.05 dB above.
+        psnr: target in dB over the colour channels of all pixels that are not fully transparent: a file that
+            is not below it, and hardly 0.05 dB above.
         max_bytes: target in bytes, met like bpp.
         tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes. A
             `Weighting` of one's own is taken, too.
         steps: fine-tuning steps after the closed-form one; one by default.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
+        keep_hidden: code the colours of fully transparent pixels, too, instead of what is cheap there.
         device: "auto" (see `inrcodec.kernels.select`), "cpu" or "cuda".
         jobs: threads that share the work; by default as many as there are cores, or as OMP_NUM_THREADS says.
             Where the native kernels were not compiled: processes that share the tiles (1024 pixels a side) of
@@ -146,7 +151,7 @@ def encode(
     passes = DEFAULT_PASSES if steps is None else steps
     if entropy not in ("auto", "rans", "zstd") or passes < 0:
         raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
-    picture = _picture_of(image)
+    picture = _without_opaque_alpha(_picture_of(image))
     book = load_codebook(codebook)
     kernels = select(device, jobs=jobs)
     height, width, channels = picture.pixels.shape
@@ -154,8 +159,12 @@ def encode(
     tiles = TileEncoder(book, passes, "rans" if entropy == "auto" else entropy, kernels)
     tile_count = math.prod(tile_grid(width, height))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
-        colour = picture.pixels[:, :, : 1 if channels < 3 else 3]
-        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting)
+        colour, visible = picture.pixels, None
+        if channels in (2, 4):
+            colour, visible = picture.pixels[:, :, :-1], picture.pixels[:, :, -1] > 0
+            if not keep_hidden:
+                colour = smooth_hidden(colour, visible, TILE)
+        encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting, visible)
         if psnr is not None:
             return search(encoder, psnr_target(psnr), progress)
         if bpp is not None:
@@ -237,13 +246,14 @@ def decode_picture(
         raise FormatError(f"the file needs codebook {container.codebook.hex()}, not {book.id.hex()}")
     kernels = select(device, jobs=jobs)
     channels = 1 if container.grey else 3
-    pixels = np.empty((size[1], size[0], channels + ("alpha" in container.sections)), np.uint8)
+    alpha = _inflate_alpha(container) if "alpha" in container.sections else None
+    pixels = np.empty((size[1], size[0], channels + (alpha is not None)), np.uint8)
     tile_count = math.prod(tile_grid(*region[2:]))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
         assembly = assembly_of(container, book, kernels, tile_map)
-        render_region(assembly, region, pixels[:, :, :channels], kernels, progress)
-    if "alpha" in container.sections:
-        pixels[:, :, channels] = _scaled_alpha(_inflate_alpha(container), region, size)
+        render_region(assembly, region, pixels[:, :, :channels], kernels, alpha, progress)
+    if alpha is not None:
+        pixels[:, :, channels] = _scaled_alpha(alpha, region, size)
     return Picture(pixels, **_metadata_of(container, limits))
 
 
@@ -312,6 +322,14 @@ def _picture_of(image: Any) -> Picture:
             raise InputError(f"expected an array, a Pillow image or a Picture, got {type(image).__name__}")
         return from_pil(image)
     return Picture(image[:, :, None] if image.ndim == 2 else image)
+
+
+def _without_opaque_alpha(picture: Picture) -> Picture:
+    """The picture; without its alpha channel if that is opaque everywhere."""
+    pixels = picture.pixels
+    if pixels.shape[2] in (1, 3) or pixels[:, :, -1].min() < _OPAQUE:
+        return picture
+    return replace(picture, pixels=pixels[:, :, :-1])
 
 
 def _sections_of(picture: Picture) -> dict[str, bytes]:

@@ -40,8 +40,8 @@ def register() -> None:
 
     `Image.save` takes `quality`, `bpp`, `psnr`, `max_bytes`, `tune` and `steps` of `inrcodec.encode`, and
     `icc_profile` and `xmp` (bytes) and `exif` (bytes or `Image.Exif`) in place of those of the image; None or
-    b"" leave them out. As everywhere in this package, an orientation in EXIF is applied to pixels. An image that the
-    format cannot hold raises OSError, and a wrong option ValueError.
+    b"" leave them out. As everywhere in this package, an orientation in EXIF is applied to pixels. An image
+    that the format cannot hold raises OSError, and a wrong option ValueError.
     """
     Image.register_open(FORMAT, SinrImageFile, _is_sinr)
     Image.register_save(FORMAT, _save)

@@ -64,7 +64,8 @@ typedef struct {
     int zstd;           /* whether tiles use the variant that `sinr_decode` does not support */
     sinr_section alpha; /* zstd frames: width * height differences to the left, ... */
     sinr_section icc;   /* ... an ICC profile, which tells what the colours mean, sRGB without one, ... */
-    sinr_section exif;  /* ... and an EXIF block */
+    sinr_section exif;  /* ... an EXIF block */
+    sinr_section xmp;   /* ... and an XMP packet */
 } sinr_info;
 
 /* What a file says about itself. Its checksum and all lengths are checked; its tiles are not looked into.

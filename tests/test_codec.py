@@ -422,3 +422,70 @@ def test_matrix_products_of_numpy_take_one_thread_and_get_theirs_back(photo, mon
     assert blas_threads() == {2}
     assert len(seen) > 1
     assert all(found == {1} for found in seen)
+
+
+def cut_out(photo, hidden):
+    """A disc of a photo, and what alpha hides around it."""
+    y, x = np.mgrid[:96, :128]
+    visible = (y - 48) ** 2 + (x - 64) ** 2 < 30**2
+    colour = np.where(visible[:, :, None], photo[:96, :128], hidden).astype(np.uint8)
+    return np.dstack([colour, 255 * visible.astype(np.uint8)]), visible
+
+
+def test_what_alpha_hides_is_nearly_free(photo):
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3))
+    files = [inrcodec.encode(cut_out(photo, hidden)[0]) for hidden in (noise, photo[:96, :128], 0)]
+    assert files[0] == files[1] == files[2]
+    black, kept = (inrcodec.encode(cut_out(photo, hidden)[0], keep_hidden=True) for hidden in (0, noise))
+    assert len(files[0]) < len(black) < len(kept) / 5
+    visible = cut_out(photo, 0)[1]
+    assert psnr(inrcodec.decode(files[0])[visible][:, :3], photo[:96, :128][visible]) > 28
+    assert psnr(inrcodec.decode(kept)[~visible][:, :3], noise[~visible].astype(np.uint8)) > 20
+
+
+def test_a_picture_that_hides_everything_is_one_colour():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 4), np.uint8)
+    pixels[:, :, 3] = 0
+    decoded = inrcodec.decode(inrcodec.encode(pixels))
+    assert np.unique(decoded[:, :, :3]).tolist() == [128]
+    assert inrcodec.inspect(inrcodec.encode(pixels, psnr=40)).has_alpha
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.5, 1.5, 2, 4])
+@pytest.mark.parametrize("keep_hidden", [False, True])
+def test_hidden_colours_do_not_show_at_other_sizes(scale, keep_hidden):
+    """A white disc over hidden black stays white, in parts and as a whole."""
+    y, x = np.mgrid[:64, :64]
+    disc = ((y - 32) ** 2 + (x - 32) ** 2 < 20**2) * 255
+    pixels = np.dstack([disc, disc, disc, disc]).astype(np.uint8)
+    file = inrcodec.encode(pixels, quality=90, keep_hidden=keep_hidden)
+    whole = inrcodec.decode(file, scale=scale)
+    assert whole[whole[:, :, 3] > 8][:, :3].min() >= 250
+    part = inrcodec.decode(file, scale=scale, crop=(0, 20, 64, 20))
+    assert part[part[:, :, 3] > 8][:, :3].min() >= 250
+    assert np.array_equal(inrcodec.decode(file, size=(64, 64))[:, :, 3], pixels[:, :, 3])
+
+
+def test_an_even_transparency_changes_nothing(photo):
+    flat = np.full((48, 64, 1), 60, np.uint8)
+    with_alpha = inrcodec.encode(np.dstack([photo[:48, :64], flat]))
+    opaque = inrcodec.encode(photo[:48, :64])
+    for scale in (1, 2, 0.5):
+        assert np.array_equal(
+            inrcodec.decode(with_alpha, scale=scale)[:, :, :3], inrcodec.decode(opaque, scale=scale)
+        )
+
+
+@pytest.mark.parametrize("keep_hidden", [False, True])
+def test_a_target_of_psnr_counts_what_is_visible(photo, keep_hidden):
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3))
+    pixels, visible = cut_out(photo, noise)
+    decoded = inrcodec.decode(inrcodec.encode(pixels, psnr=36, keep_hidden=keep_hidden))
+    assert 36 <= psnr(decoded[visible][:, :3], pixels[visible][:, :3]) < 36.1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_opaque_alpha_is_dropped(photo, channels):
+    colour = photo[:32, :32, :channels]
+    opaque = np.dstack([colour, np.full((32, 32), 255, np.uint8)])
+    assert inrcodec.encode(opaque) == inrcodec.encode(colour)

@@ -64,6 +64,7 @@ def test_unknown_names_fail_as_usual():
                 "steps",
                 "codebook",
                 "entropy",
+                "keep_hidden",
                 "device",
                 "jobs",
                 "progress",

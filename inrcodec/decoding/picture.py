@@ -13,8 +13,9 @@ from inrcodec.decoding.view import Region
 from inrcodec.entropy import zstd_payload
 from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
+from inrcodec.signal.color import to_pixels
 from inrcodec.signal.quantiser import Quantiser
-from inrcodec.signal.resampling import axis
+from inrcodec.signal.resampling import axis, resample_weighted
 from inrcodec.tile.partition import BLOCK, Box
 
 _STRIP_PIXELS = 1 << 20
@@ -88,6 +89,7 @@ def render_region(
     region: Region,
     out: Pixels,
     kernels: Kernels,
+    alpha: Pixels | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Fills an output grid with a region of a picture, strip by strip, so that memory stays bounded.
@@ -97,6 +99,7 @@ def render_region(
         region: (x, y, width, height) in source pixels, inside the picture.
         out: (H, W, 1 or 3) uint8, written to.
         kernels: what computes.
+        alpha: (H, W) uint8, of the whole picture: at another size than its own, colours count by it.
         progress: is told the fraction done, up to 1.
 
     Raises:
@@ -106,8 +109,11 @@ def render_region(
     rows, cols = out.shape[:2]
     count = max(1, min(_STRIP_PIXELS // cols, 4 * _STRIP_PIXELS * rows // (width * height)))
     strips = [(begin, min(rows, begin + count)) for begin in range(0, rows, count)]
-    fill = _copy if (cols, rows) == (width, height) else _resample
-    for end in fill(source, region, out, strips, kernels):
+    if (cols, rows) == (width, height):
+        ends = _copy(source, region, out, strips, kernels)
+    else:
+        ends = _resample(source, region, out, strips, kernels, alpha)
+    for end in ends:
         if progress:
             progress(end / rows)
 
@@ -124,7 +130,12 @@ def _copy(
 
 
 def _resample(
-    source: Assembly, region: Region, out: Pixels, strips: list[tuple[int, int]], kernels: Kernels
+    source: Assembly,
+    region: Region,
+    out: Pixels,
+    strips: list[tuple[int, int]],
+    kernels: Kernels,
+    alpha: Pixels | None,
 ) -> Iterator[int]:
     """Any other size: pixels evaluate the networks that the samples stand for; yields as `_copy`."""
     x, y, width, height = region
@@ -138,5 +149,11 @@ def _resample(
     found = zip(strips, boxes, down, lines, source.regions(boxes), strict=True)
     for (begin, end), box, grid, index, planes in found:
         vertical, horizontal = (index - box[0], grid.taps), (columns - left, across.taps)
-        out[begin:end] = kernels.render(planes, vertical, horizontal)
+        shown = None if alpha is None else alpha[box[0] : box[2], box[1] : box[3]]
+        if shown is None or shown.min() == shown.max():
+            out[begin:end] = kernels.render(planes, vertical, horizontal)
+        else:
+            weights = shown.astype(np.float32) / np.float32(255)
+            weighted = resample_weighted(planes.astype(np.float32), weights, vertical, horizontal)
+            out[begin:end] = to_pixels(weighted)
         yield end

@@ -70,6 +70,7 @@ class PictureEncoder:
         mapping: what encodes, and restores, all of them.
         sections: optional sections of the file.
         weighting: how quantiser steps differ from the picture's.
+        visible: (H, W) bool, what is measured; None for everything.
     """
 
     colour: Pixels
@@ -77,6 +78,7 @@ class PictureEncoder:
     mapping: Map
     sections: dict[str, bytes]
     weighting: Weighting = FLAT
+    visible: npt.NDArray[np.bool_] | None = None
 
     def encode(self, step: int, progress: Callable[[float], None] | None = None) -> bytes:
         """The file at a quantiser step (fixed-point); `progress` is told the fraction done, up to 1."""
@@ -88,10 +90,13 @@ class PictureEncoder:
         return self._packed(step, tiles)
 
     def encode_and_measure(self, step: int) -> tuple[bytes, float]:
-        """The file at a quantiser step (fixed-point), and its PSNR over colour samples in dB."""
+        """The file at a quantiser step (fixed-point), and its PSNR over visible colour samples in dB."""
         coded = list(self.mapping(partial(self.tiles.run_and_keep, self._quantiser(step)), self._parts()))
         data = self._packed(step, [part for part, _ in coded])
-        return data, psnr(self.colour, self._restored(step, [tile for _, tile in coded]))
+        decoded = self._restored(step, [tile for _, tile in coded])
+        if self.visible is None:
+            return data, psnr(self.colour, decoded)
+        return data, psnr(self.colour[self.visible], decoded[self.visible])
 
     def _quantiser(self, step: int) -> Quantiser:
         return Quantiser(step, self.weighting)

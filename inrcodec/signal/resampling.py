@@ -20,6 +20,7 @@ Taps = tuple[npt.NDArray[np.int64], FloatArray]
 WINDOW = 16
 """Samples per side of an overlapping network."""
 HOP = WINDOW // 2
+_LITTLE = np.float32(1e-4)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,35 @@ def resample(planes: FloatArray, rows: Taps, cols: Taps) -> FloatArray:
         (C, n, m) float32.
     """
     return np.swapaxes(_along_last(np.swapaxes(_along_last(planes, *cols), 1, 2), *rows), 1, 2)
+
+
+def resample_weighted(planes: FloatArray, weights: FloatArray, rows: Taps, cols: Taps) -> FloatArray:
+    """Evaluates planes on a grid, every sample counting by its weight.
+
+    The quotient of weighted samples and weights, each resampled, overshoots where weights end, because taps
+    may be negative. There their magnitudes are taken, and a little of all samples in reach; where none
+    has a weight, the plain samples.
+
+    Args:
+        planes: (C, H, W) float32.
+        weights: (H, W) float32, 0 to 1.
+        rows: of the grid's n rows.
+        cols: of its m columns.
+
+    Returns:
+        (C, n, m) float32.
+    """
+    weighted = np.concatenate([planes * weights, weights[None]])
+    sharp = resample(weighted, rows, cols)
+    soft_rows, soft_cols = ((index, np.abs(taps) + _LITTLE) for index, taps in (rows, cols))
+    soft = resample(weighted, soft_rows, soft_cols)
+    # 1 where weights are even.
+    gain = soft_rows[1].sum(1)[:, None] * soft_cols[1].sum(1)
+    some = soft[-1] > 0
+    total = np.where(some, soft[-1], 1)
+    share = np.clip(2 * sharp[-1] * gain / total - 0.5, 0, 1)
+    quotient = share * sharp[:-1] / np.where(share > 0, sharp[-1], 1) + (1 - share) * soft[:-1] / total
+    return np.where(some, quotient, resample(planes, rows, cols)).astype(np.float32)
 
 
 def _along_last(planes: FloatArray, index: npt.NDArray[np.int64], taps: FloatArray) -> FloatArray:

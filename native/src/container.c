@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { VERSION = 6, FIXED_BYTES = 10, CRC_BYTES = 4, STEP_MAX = 8192, ACTIVITY_MAX = 15, FLAT_RATIO = 64 };
-enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, KNOWN_FLAGS = 63 };
+enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, XMP = 64, KNOWN_FLAGS = 127 };
 
 const char *sinr_message(sinr_status status) {
     switch (status) {
@@ -129,6 +129,7 @@ static sinr_status read_all(reader *r, sinr_info *info, sinr_section *tiles) {
     if (!status && flags & ALPHA) status = read_section(r, &info->alpha);
     if (!status && flags & ICC) status = read_section(r, &info->icc);
     if (!status && flags & EXIF) status = read_section(r, &info->exif);
+    if (!status && flags & XMP) status = read_section(r, &info->xmp);
     return status ? status : read_tiles(r, info, tiles);
 }
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from inrcodec.signal.resampling import HOP, WINDOW, axis, resample
+from inrcodec.signal.resampling import HOP, WINDOW, axis, resample, resample_weighted
 
 
 def render(planes, height, width, region=None):
@@ -88,3 +88,31 @@ def test_beats_bicubic_at_twice_the_size(name):
     ours = np.clip(np.moveaxis(render(planes, 192, 256), 0, 2), 0, 255).round()
     errors = [((picture - photo.astype(np.float64)) ** 2).mean() for picture in (ours, bicubic)]
     assert errors[0] < errors[1]
+
+
+def weighted(planes, weights, height, width):
+    rows, cols = axis(0, planes.shape[1], height), axis(0, planes.shape[2], width)
+    return resample_weighted(
+        planes.astype(np.float32),
+        weights.astype(np.float32),
+        (rows.sources(planes.shape[1]), rows.taps),
+        (cols.sources(planes.shape[2]), cols.taps),
+    )
+
+
+@pytest.mark.parametrize("size", [(12, 17), (80, 112), (20, 28)])
+def test_samples_without_weight_do_not_count(size):
+    rng = np.random.default_rng(0)
+    weights = rng.random((40, 56)) * (rng.random((40, 56)) < 0.3)
+    planes = np.where(weights > 0, 123.0, rng.normal(0, 1000, (2, 40, 56)))
+    found = weighted(planes, weights, *size)
+    far = weighted(np.ones((1, 40, 56)), np.zeros((40, 56)), *size)
+    assert np.abs(found - 123).max() < 0.05
+    assert np.abs(far - 1).max() < 1e-5
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.2])
+def test_even_weights_change_nothing(weight):
+    planes = np.random.default_rng(0).normal(0, 100, (2, 40, 56))
+    found = weighted(planes, np.full((40, 56), weight), 60, 84)
+    assert np.abs(found - render(planes, 60, 84)).max() < 1e-2
