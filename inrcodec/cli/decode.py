@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from inrcodec.cli.batch import FILE_ERRORS, Batch, Files, is_folder
+from inrcodec.cli.errors import picture_warnings, report_warnings
 from inrcodec.cli.options import (
     SINR_SUFFIX,
     codebook_option,
     device_option,
     force_option,
     jobs_option,
+    parse_colour,
     parse_crop,
     parse_positive,
     parse_size,
@@ -26,6 +28,10 @@ from inrcodec.runtime.atomic_files import STDIO, check_target, read_input
 if TYPE_CHECKING:
     from inrcodec.decoding.view import View
     from inrcodec.limits import Limits
+
+
+_Said = tuple[str, list[str]]
+"""A source, and the warnings about it."""
 
 
 @click.command()
@@ -55,6 +61,12 @@ if TYPE_CHECKING:
     help="Image format: png, jpg, webp, tiff, bmp, ppm.  [default: by the extension of -o; otherwise png]",
 )
 @click.option(
+    "--background",
+    callback=parse_colour,
+    metavar="COLOUR",
+    help="Lay transparent pixels over this colour, a name or #rrggbb.",
+)
+@click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
     metavar="N",
@@ -75,6 +87,7 @@ def decode(
     size: tuple[int, int] | None,
     crop: tuple[int, int, int, int] | None,
     file_format: str | None,
+    background: tuple[int, int, int] | None,
     max_pixels: int | None,
     codebook: str | None,
     device: str,
@@ -118,6 +131,7 @@ def decode(
     task = _Task(
         View(scale, size, crop),
         file_format,
+        background,
         codebook,
         device,
         jobs if count == 1 else 1,
@@ -125,8 +139,8 @@ def decode(
         overwrite=force,
         progress=count == 1,
     )
-    for _ in batch.write(task.run, files, processes=count, overwrite=force):
-        pass
+    for _, (source, said) in batch.write(task.run, files, processes=count, overwrite=force):
+        report_warnings(said, source)
     ctx.exit(batch.exit_code)
 
 
@@ -136,6 +150,7 @@ class _Task:
 
     view: "View"
     file_format: str
+    background: tuple[int, int, int] | None
     codebook: str | None
     device: str
     jobs: int
@@ -143,14 +158,14 @@ class _Task:
     overwrite: bool
     progress: bool
 
-    def run(self, files: Files) -> tuple[bytes, None] | Exception:
-        """Decode one file: an image file, about which there is no more to say, or the expected error."""
+    def run(self, files: Files) -> tuple[bytes, _Said] | Exception:
+        """Decode one file: an image file and what is said about it, or the expected error."""
         try:
-            return self._run(*files), None
+            return self._run(*files)
         except FILE_ERRORS as error:
             return error
 
-    def _run(self, source: str, target: str) -> bytes:
+    def _run(self, source: str, target: str) -> tuple[bytes, _Said]:
         from inrcodec.codec import decode_picture, inspect
         from inrcodec.container import MAGIC
         from inrcodec.pictures.files import write_picture
@@ -175,5 +190,6 @@ class _Task:
                 progress=progress,
             )
         image = io.BytesIO()
-        write_picture(picture, image, self.file_format)
-        return image.getvalue()
+        with picture_warnings() as said:
+            write_picture(picture, image, self.file_format, background=self.background)
+        return image.getvalue(), (source, said)

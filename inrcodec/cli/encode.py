@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inrcodec.cli.batch import Batch
-from inrcodec.cli.errors import EXPECTED_ERRORS
+from inrcodec.cli.errors import EXPECTED_ERRORS, picture_warnings, report_warnings
 from inrcodec.cli.options import (
     SINR_SUFFIX,
     codebook_option,
@@ -29,6 +29,8 @@ from inrcodec.runtime.atomic_files import STDIO, check_target, read_input
 
 if TYPE_CHECKING:
     from inrcodec.pictures.picture import Picture
+
+_ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exactly, often in fewer bytes"
 
 
 @click.command()
@@ -69,6 +71,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Entropy coder; auto is rans, the context coder.",
 )
+@click.option(
+    "--page",
+    "--frame",
+    "frame",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Which of several pages or frames, from 1.",
+)
+@click.option(
+    "--depth", type=click.Choice(["8"]), help="Convert images of up to 16 bits per channel to this depth."
+)
+@click.option("--lenient", is_flag=True, help="Read a truncated JPEG as far as it goes.")
+@click.option("--keep-hidden", is_flag=True, help="Keep colours of fully transparent pixels.")
 @device_option
 @jobs_option
 @force_option
@@ -89,6 +104,10 @@ def encode(
     steps: int | None,
     codebook: str | None,
     entropy: str,
+    frame: int | None,
+    depth: str | None,
+    lenient: bool,
+    keep_hidden: bool,
     device: str,
     jobs: int,
     force: bool,
@@ -108,7 +127,7 @@ def encode(
         raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
     if as_json and (output or inputs[0]) == STDIO:
         raise click.UsageError("--json and the encoded file cannot both go to standard output")
-    options |= {"entropy": entropy, "device": device}
+    options |= {"entropy": entropy, "device": device, "keep_hidden": keep_hidden}
     if tune is not None:
         options["tune"] = tune
     if steps is not None:
@@ -135,11 +154,17 @@ def encode(
     count = processes(jobs, len(files), gain=select(device).device == "cpu")
     task = _Task(
         options | {"jobs": jobs if count == 1 else 1},
+        {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient},
         overwrite=force,
         progress=not quiet and count == 1,
         measure=as_json or not quiet,
     )
+    advised = False
     for target, facts in batch.write(task.run, files, processes=count, overwrite=force):
+        if not quiet:
+            advice = [_ADVICE] if facts["drawn"] and not advised else []
+            advised |= facts["drawn"]
+            report_warnings(facts["warnings"] + advice, facts["input"])
         if as_json:
             click.echo(json.dumps(facts))
         elif not quiet:
@@ -152,6 +177,7 @@ class _Task:
     """How images are encoded: see `encode`."""
 
     options: dict[str, Any]
+    reading: dict[str, Any]
     overwrite: bool
     progress: bool
     measure: bool
@@ -164,8 +190,9 @@ class _Task:
 
         Returns:
             The file, and what `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when
-            it was not measured or the picture came back unchanged) and seconds (reading, encoding and
-            measuring). Or the expected error that happened.
+            it was not measured or the picture came back unchanged), alpha_dropped (it was opaque everywhere),
+            drawn (it looks like text or line art), warnings and seconds (reading, encoding and measuring). Or
+            the expected error that happened.
         """
         try:
             return self._run(*files)
@@ -174,13 +201,17 @@ class _Task:
 
     def _run(self, source: str, target: str) -> tuple[bytes, dict[str, Any]]:
         from inrcodec.codec import encode as encode_picture
+        from inrcodec.codec import inspect
+        from inrcodec.pictures.content import is_drawn
 
         if target != STDIO:
             check_target(Path(target), self.overwrite)
         start = time.perf_counter()
-        picture = _read(source)
+        with picture_warnings() as said:
+            picture = _read(source, self.reading)
         with progress_bar(source, hidden=not self.progress) as progress:
             data = encode_picture(picture, **self.options, progress=progress)
+        channels = inspect(data).channels
         psnr = _decoded_psnr(picture, data, self.options) if self.measure else None
         height, width, _ = picture.pixels.shape
         facts = {
@@ -191,12 +222,15 @@ class _Task:
             "bytes": len(data),
             "bpp": 8 * len(data) / (width * height),
             "psnr": psnr,
+            "alpha_dropped": channels < picture.pixels.shape[2],
+            "drawn": is_drawn(picture.pixels),
+            "warnings": said,
             "seconds": round(time.perf_counter() - start, 3),
         }
         return data, facts
 
 
-def _read(source: str) -> "Picture":
+def _read(source: str, reading: dict[str, Any]) -> "Picture":
     """Read an image under this program's own limits, without Pillow's remarks about sloppy files."""
     from PIL import Image
 
@@ -207,8 +241,8 @@ def _read(source: str) -> "Picture":
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         if source == STDIO:
-            return read_picture(io.BytesIO(read_input(source)))
-        return read_picture(Path(source))
+            return read_picture(io.BytesIO(read_input(source)), **reading)
+        return read_picture(Path(source), **reading)
 
 
 def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> float | None:
@@ -223,8 +257,8 @@ def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> f
 
     original = picture.pixels
     decoding = {name: options[name] for name in ("device", "jobs", "codebook") if name in options}
-    decoded = decode(data, **decoding).reshape(original.shape)
     channels = original.shape[2]
+    decoded = decode(data, **decoding).reshape(*original.shape[:2], -1)
     visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
     colours = channels - 1 if channels in (2, 4) else channels
     if not visible.any():
@@ -236,8 +270,9 @@ def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> f
 def _summary(facts: dict[str, Any]) -> str:
     """One line for people."""
     psnr = "no error" if facts["psnr"] is None else f"{facts['psnr']:.2f} dB PSNR"
+    alpha = ", opaque alpha dropped" if facts["alpha_dropped"] else ""
     name = "standard output" if facts["output"] == STDIO else facts["output"]
     return (
         f"{name}: {facts['width']}x{facts['height']}, {facts['bytes']} bytes, "
-        f"{facts['bpp']:.3f} bpp, {psnr}, {facts['seconds']:.1f} s"
+        f"{facts['bpp']:.3f} bpp, {psnr}{alpha}, {facts['seconds']:.1f} s"
     )

@@ -1,10 +1,12 @@
 """What an error becomes on the command line: a line and an exit code."""
 
 import contextlib
+import warnings
+from collections.abc import Iterator
 
 import click
 
-from inrcodec.errors import FormatError, InputError, InrCodecError, LimitError
+from inrcodec.errors import FormatError, InputError, InrCodecError, LimitError, PictureWarning
 
 EXPECTED_ERRORS = (InrCodecError, OSError, MemoryError)
 EXIT_FAILURE = 1
@@ -35,3 +37,22 @@ def report_error(exc: Exception, name: str | None = None) -> int:
     if isinstance(exc, click.UsageError):
         return EXIT_USAGE
     return EXIT_BAD_INPUT if isinstance(exc, InputError | FormatError | LimitError) else EXIT_FAILURE
+
+
+@contextlib.contextmanager
+def picture_warnings() -> Iterator[list[str]]:
+    """Collects what is said about a picture, in the list that this yields, once it ends."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PictureWarning)
+        try:
+            yield messages
+        finally:
+            messages += dict.fromkeys(str(w.message) for w in caught if w.category is PictureWarning)
+
+
+def report_warnings(messages: list[str], name: str) -> None:
+    """Print what was said about a picture on stderr."""
+    with contextlib.suppress(OSError):  # Standard error may be full.
+        for message in messages:
+            click.echo(f"inrcodec: {name}: warning: {message}", err=True)

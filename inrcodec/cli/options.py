@@ -67,6 +67,18 @@ def parse_size(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     return None if value is None else _integers(value, "WxH", "x", (1, 1))
 
 
+def parse_colour(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """(red, green, blue) from a name of CSS or #rrggbb."""
+    if value is None:
+        return None
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(value)[:3]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a colour") from error
+
+
 def parse_crop(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     """(x, y, width, height) from X,Y,W,H; width and height at least 1."""
     return None if value is None else _integers(value, "X,Y,W,H", ",", (0, 0, 1, 1))

@@ -157,6 +157,9 @@ def test_encode_json(photo, tmp_path):
         "height": 24,
         "bytes": size,
         "bpp": 8 * size / 960,
+        "alpha_dropped": False,
+        "drawn": False,
+        "warnings": [],
     }
 
 
@@ -560,3 +563,87 @@ def test_what_is_no_file_of_ours_is_not_read_to_its_end(tmp_path, monkeypatch, c
     result = run(*command, "/dev/zero")
     assert result.exit_code == 3
     assert "not a .sinr file" in result.output
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    Image.fromarray(picture()).save(tmp_path / "a.png", exif=exif)
+    path = tmp_path / "a.png"
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + struct.pack(">L", 4) + b"tEXta\0bcXXXX" + data[33:])
+    result = run("encode", path)
+    assert result.exit_code == 0
+    assert result.stderr == f"inrcodec: {path}: warning: a damaged tEXt chunk is left out\n"
+    assert json.loads(run("encode", path, "-f", "--json").stdout)["warnings"] == [
+        "a damaged tEXt chunk is left out"
+    ]
+    assert run("encode", path, "-f", "--quiet").output == ""
+    result = run("decode", tmp_path / "a.sinr", "-o", tmp_path / "a.bmp")
+    assert result.exit_code == 0
+    assert "warning: BMP cannot hold EXIF" in result.stderr
+
+
+def drawing():
+    """Text-like strokes on white."""
+    pixels = np.full((64, 96), 255, np.uint8)
+    pixels[8:56:8, 10:80] = 0
+    pixels[8:56, 20:80:12] = 0
+    return Image.fromarray(pixels)
+
+
+def test_drawings_get_one_word_of_advice(tmp_path, photo):
+    for name in ("a.png", "b.png"):
+        drawing().save(tmp_path / name)
+    result = run("encode", tmp_path / "a.png", tmp_path / "b.png", photo, "-o", f"{tmp_path}/")
+    assert result.stderr.count("lossless WebP or PNG") == 1
+    assert run("encode", photo, "-f").stderr == ""
+
+
+def test_an_opaque_alpha_channel_is_dropped_aloud(tmp_path):
+    pixels = np.dstack([picture(), np.full((24, 40), 255, np.uint8)])
+    write_picture(Picture(pixels), tmp_path / "a.png")
+    result = run("encode", tmp_path / "a.png")
+    assert "opaque alpha dropped" in result.stdout
+    assert inrcodec.inspect((tmp_path / "a.sinr").read_bytes()).channels == 3
+
+
+def test_the_printed_psnr_is_the_one_asked_for(tmp_path):
+    pixels = np.dstack([picture(), np.zeros((24, 40), np.uint8)])
+    pixels[4:20, 4:30, 3] = 255
+    pixels[:, 30:, :3] = np.random.default_rng(0).integers(0, 256, (24, 10, 3))
+    write_picture(Picture(pixels), tmp_path / "a.png")
+    for options in ([], ["--keep-hidden"]):
+        row = json.loads(run("encode", tmp_path / "a.png", "-f", "--json", "--psnr", 40, *options).stdout)
+        assert 40 <= row["psnr"] < 40.5
+
+
+def test_background(tmp_path):
+    pixels = np.dstack([picture(), np.zeros((24, 40), np.uint8)])
+    pixels[:, 30:, 3] = 255
+    write_picture(Picture(pixels), tmp_path / "a.png")
+    run("encode", tmp_path / "a.png", "--quiet")
+    source = tmp_path / "a.sinr"
+    assert_fails(run("decode", source, "-o", tmp_path / "a.jpg"), 1, "--background")
+    assert run("decode", source, "-o", tmp_path / "a.bmp", "--background", "#102030").exit_code == 0
+    assert read_picture(tmp_path / "a.bmp").pixels[5, 5].tolist() == [16, 32, 48]
+    result = run("decode", source, "-o", tmp_path / "b.bmp", "--background", "nothing")
+    assert result.exit_code == 2
+    assert "'nothing' is not a colour" in result.stderr
+
+
+def test_frames_depth_and_truncated_files(tmp_path, monkeypatch):
+    frames = [Image.fromarray(picture() // number) for number in (1, 2)]
+    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
+    assert_fails(run("encode", tmp_path / "a.tiff"), 3, "2 frames or pages; choose one (--page N")
+    for option, number in (("--page", 1), ("--frame", 2)):
+        assert run("encode", tmp_path / "a.tiff", "-f", option, number).exit_code == 0
+        found = inrcodec.decode((tmp_path / "a.sinr").read_bytes())
+        assert abs(found.mean() - (picture() // number).mean()) < 2
+    Image.fromarray(picture()[:, :, 0].astype(np.uint16) * 257).save(tmp_path / "d.png")
+    assert_fails(run("encode", tmp_path / "d.png"), 3, "16-bit", "--depth 8")
+    assert run("encode", tmp_path / "d.png", "--depth", 8).exit_code == 0
+    frames[0].save(tmp_path / "t.jpg")
+    (tmp_path / "t.jpg").write_bytes((tmp_path / "t.jpg").read_bytes()[:-60])
+    assert_fails(run("encode", tmp_path / "t.jpg"), 3, "truncated")
+    assert "JPEG is truncated" in run("encode", tmp_path / "t.jpg", "--lenient").stderr
