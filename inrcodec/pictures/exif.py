@@ -50,7 +50,8 @@ def clean_exif(exif: bytes, size: tuple[int, int]) -> bytes:
         return bytes(block)
     try:
         (first,) = struct.unpack_from(order + "L", block, 4)
-        entries, link = _without(block, order, first, LAYOUT)
+        wrong = {tag for tag in (_X_RESOLUTION, _Y_RESOLUTION) if _kind(block, order, first, tag) != RATIONAL}
+        entries, link = _without(block, order, first, LAYOUT | wrong)
         if _ORIENTATION in entries:
             # One SHORT that fills the first half of the value field.
             struct.pack_into(order + "HLHH", block, entries[_ORIENTATION] + 2, SHORT, 1, 1, 0)
@@ -73,7 +74,7 @@ def clean_exif(exif: bytes, size: tuple[int, int]) -> bytes:
     return bytes(block)
 
 
-def with_entries(exif: bytes, entries: Mapping[int, Entry]) -> bytes:
+def with_entries(exif: bytes, entries: Mapping[int, Entry], data: bytes = b"") -> bytes:
     """The block with these entries in its first directory, in place of those of the same tags.
 
     Everything else stays where it is: the directory is written anew at the end.
@@ -81,6 +82,7 @@ def with_entries(exif: bytes, entries: Mapping[int, Entry]) -> bytes:
     Args:
         exif: the block, without prefix.
         entries: by tag.
+        data: put between the block and the new directory.
 
     Raises:
         ValueError: the block has no first directory.
@@ -96,6 +98,7 @@ def with_entries(exif: bytes, entries: Mapping[int, Entry]) -> bytes:
         (second,) = struct.unpack_from(order + "L", block, link)
     except struct.error as error:
         raise ValueError("the EXIF block is damaged") from error
+    block += data
     for tag, (kind, numbers) in entries.items():
         value = struct.pack(f"{order}{len(numbers)}{_CODES[kind]}", *numbers)
         count = len(value) // _BYTES[kind]
@@ -159,6 +162,12 @@ def _directory(block: bytes | bytearray, order: str, offset: int) -> tuple[dict[
     (count,) = struct.unpack_from(order + "H", block, offset)
     starts = range(offset + 2, offset + 2 + 12 * count, 12)
     return {struct.unpack_from(order + "H", block, start)[0]: start for start in starts}, starts.stop
+
+
+def _kind(block: bytearray, order: str, offset: int, tag: int) -> int | None:
+    """Type of an entry of a directory."""
+    start = _directory(block, order, offset)[0].get(tag)
+    return None if start is None else int(struct.unpack_from(order + "H", block, start + 2)[0])
 
 
 def _without(block: bytearray, order: str, offset: int, tags: frozenset[int]) -> tuple[dict[int, int], int]:

@@ -272,7 +272,7 @@ def _tiff(
     def after(head: bytes) -> bytes:
         head += bytes(len(head) % 2)
         strips = [offset + len(head) for offset in entries[_TIFF_STRIPS][1]]
-        return with_entries(head + plain.getvalue(), entries | {_TIFF_STRIPS: (LONG, strips)})
+        return with_entries(head, entries | {_TIFF_STRIPS: (LONG, strips)}, plain.getvalue())
 
     try:
         return after(exif or EMPTY)

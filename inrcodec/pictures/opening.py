@@ -76,13 +76,13 @@ def open_image(stream: BinaryIO, limits: Limits) -> Image.Image:
     if head.startswith(JXL_SIGNATURES):
         return _open_jxl(stream, limits)
     if _is_tga(stream):
-        return Image.open(stream, formats=("TGA",))
+        return _opened(stream, head, ("TGA",))
     return _opened(stream, head)
 
 
-def _opened(stream: BinaryIO, head: bytes) -> Image.Image:
+def _opened(stream: BinaryIO, head: bytes, formats: tuple[str, ...] = _READABLE) -> Image.Image:
     try:
-        return Image.open(stream, formats=_READABLE)
+        return Image.open(stream, formats=formats)
     except UnidentifiedImageError as error:
         for name in _READABLE:
             accept = Image.OPEN[name][1]

@@ -48,7 +48,7 @@ def check_samples(im: Image.Image, *, convert: bool = False) -> int:
         raise InputError("images of signed samples are not supported; convert to 8 bits per channel first")
     from_netpbm = im.mode == "I" and im.format == "PPM"  # Pillow makes 16 bits of any depth.
     known = im.mode in CHANNEL_MODES.values() or im.mode in _CONVERSIONS
-    if not known and im.mode not in _SIXTEEN_BITS and not (from_netpbm and convert):
+    if not known and im.mode not in _SIXTEEN_BITS and not from_netpbm:
         kind = _REFUSED.get(im.mode, im.mode)
         raise InputError(f"{kind} images are not supported; convert to 8 bits per channel first")
     depth = 8 if known else 16
@@ -57,7 +57,7 @@ def check_samples(im: Image.Image, *, convert: bool = False) -> int:
     elif "bit_depth" in im.info:  # of HEIC and JPEG XL, by their plugins
         depth = im.info["bit_depth"]
     elif (stream := getattr(im, "fp", None)) is not None and im.format:
-        depth = max(depth, stored_bit_depth(stream, im.format))
+        depth = stored_bit_depth(stream, im.format) if known or from_netpbm else 16
     if depth > 16 or (depth > 8 and not convert):
         remedy = (
             "ask for 8 bits (--depth 8, depth=8)" if depth <= 16 else "convert to 8 bits per channel first"

@@ -188,7 +188,7 @@ def test_options_reach_the_codec(photo, monkeypatch):
     assert_fails(run("encode", photo, *arguments), 1, "that is all", str(photo))
     assert callable(seen.pop("progress"))
     expected = {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
-    assert seen == expected | {"tune": "visual"}
+    assert seen == expected | {"tune": "visual", "keep_hidden": False}
 
 
 def test_several_images_go_into_a_directory(tmp_path):

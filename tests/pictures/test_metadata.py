@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -111,6 +112,21 @@ def test_other_programs_read_the_tiff():
 def test_a_broken_exif_block_does_not_stop_the_tiff():
     with pytest.warns(PictureWarning, match="broken EXIF"):
         data = written(Picture(PIXELS, exif=b"II*\0\xff\xff\xff\xff"), "tiff")
+    assert np.array_equal(read_picture(data).pixels, PIXELS)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"MM\0*" + struct.pack(">LH", 8, 32) + bytes(90),  # a directory longer than the block
+        with_entries(EMPTY, {282: (7, bytes(10)), 283: (7, bytes(10)), 296: (3, (3,))}),  # no rationals
+    ],
+    ids=["overrun", "resolution"],
+)
+def test_directories_that_would_break_the_tiff_do_not_get_in(broken):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PictureWarning)
+        data = written(Picture(PIXELS, exif=broken), "tiff")
     assert np.array_equal(read_picture(data).pixels, PIXELS)
 
 

@@ -83,8 +83,9 @@ def test_tga_is_told_by_its_footer_or_name(tmp_path):
     data = saved(Image.fromarray(PIXELS), "TGA")
     assert np.array_equal(read_picture(data).pixels, PIXELS)
     old = data[: -len(b"\0" * 8 + b"TRUEVISION-XFILE.\0")]
-    with pytest.raises(InputError, match="not an image"):
-        read_picture(old)
+    for wrong in (old, b"text" + data):
+        with pytest.raises(InputError, match="not an image"):
+            read_picture(wrong)
     path = tmp_path / "x.TGA"
     path.write_bytes(old)
     assert np.array_equal(read_picture(path).pixels, PIXELS)
