@@ -77,6 +77,29 @@ def test_readme_code_runs(photo, section):
     run("readme.py", folder=photo.parent)
 
 
+def test_readme_commands_about_pictures_run(photo):
+    """On the files that they name: two pages, 16 bits, a truncated JPEG, a cut-out."""
+    folder = photo.parent
+    with Image.open(photo) as im:
+        im.save(folder / "scan.tiff", save_all=True, append_images=[im.rotate(180)])
+        im.save(folder / "broken.jpg")
+        Image.fromarray(np.asarray(im.convert("L"), np.uint16) * 257).save(folder / "deep.png")
+        im.putalpha(0)
+        im.paste((255, 0, 0, 255), (10, 10, 50, 50))
+        im.save(folder / "cutout.png")
+    whole = (folder / "broken.jpg").read_bytes()
+    (folder / "broken.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    (text,) = re.findall(r"\n## Pictures\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    commands = [line.removeprefix("$ inrcodec ").partition("#")[0].split() for line in block.splitlines()]
+    assert len(commands) == 5
+    for command in commands:
+        run("-m", "inrcodec", *command, folder=folder)
+        assert (folder / command[-1]).is_file()
+    with Image.open(folder / "flat.jpg") as flat:
+        assert np.asarray(flat)[60, 90].min() > 240
+
+
 def test_readme_has_exactly_two_quick_start_commands():
     text = (ROOT / "README.md").read_text()
     (section,) = re.findall(r"\n## Quick start\n(.*?)\n## ", text, re.DOTALL)
