@@ -1,6 +1,5 @@
 """`inrcodec decode`."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,7 +167,7 @@ class _Task:
     def _run(self, source: str, target: str) -> tuple[bytes, _Said]:
         from inrcodec.codec import decode_picture, inspect
         from inrcodec.container import MAGIC
-        from inrcodec.pictures.files import write_picture
+        from inrcodec.pictures.files import picture_bytes
 
         if target != STDIO:
             check_target(Path(target), self.overwrite)
@@ -189,7 +188,6 @@ class _Task:
                 limits=self.limits,
                 progress=progress,
             )
-        image = io.BytesIO()
         with picture_warnings() as said:
-            write_picture(picture, image, self.file_format, background=self.background)
-        return image.getvalue(), (source, said)
+            image = picture_bytes(picture, self.file_format, background=self.background)
+        return image, (source, said)

@@ -194,7 +194,28 @@ def write_picture(
     """
     if isinstance(target, str):
         target = Path(target)
-    writer = _writer_for(file_format or (target.suffix.lstrip(".") if isinstance(target, Path) else "png"))
+    kind = file_format or (target.suffix.lstrip(".") if isinstance(target, Path) else "png")
+    encoded = picture_bytes(picture, kind, background=background)
+    if isinstance(target, Path):
+        target.write_bytes(encoded)
+    else:
+        target.write(encoded)
+
+
+def picture_bytes(
+    picture: Picture, file_format: str, *, background: tuple[int, int, int] | None = None
+) -> bytes:
+    """The bytes of an image file, as `write_picture` writes them.
+
+    Args:
+        picture: what it holds.
+        file_format: one of `OUTPUT_FORMATS`.
+        background: as for `write_picture`.
+
+    Raises:
+        EncodeError: the format is unknown, or cannot hold this picture.
+    """
+    writer = _writer_for(file_format)
     pixels = picture.pixels if background is None else _over(picture.pixels, background)
     if pixels.shape[2] in (2, 4) and not writer.alpha:
         raise EncodeError(
@@ -204,16 +225,12 @@ def write_picture(
     im = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels))
     exif = clean_exif(picture.exif, (width, height)) if picture.exif else None
     xmp = clean_xmp(picture.xmp) if picture.xmp else None
-    # Into memory first: Pillow also reports a picture that the format cannot hold as OSError, and that
-    # must not be mistaken for a full disk.
+    # Into memory: Pillow also reports a picture that the format cannot hold as OSError, and that must not be
+    # mistaken for a full disk.
     try:
-        encoded = _encoded(im, writer, picture.icc, exif, xmp)
+        return _encoded(im, writer, picture.icc, exif, xmp)
     except PILLOW_ERRORS as exc:
         raise EncodeError(f"cannot be written as {writer.name}: {_one_line(exc)}") from exc
-    if isinstance(target, Path):
-        target.write_bytes(encoded)
-    else:
-        target.write(encoded)
 
 
 def _encoded(
