@@ -767,23 +767,27 @@ static bool next_square(const walk *w, const scans *s, size_t at, square *found)
     return false;
 }
 
-/* Where in a square the sign is hidden: bytes of 1 at flat harmonics; how many there are. */
-static int hidden_places(const square *q, uint8_t *hidden) {
-    int found = 0;
-    for (int g = 0; g < q->harmonics; g += GROUP) {
-        int64_t sum = 0;
-        int first = -1;
-        for (int i = g; i < g + GROUP; i++) {
-            int32_t value = q->values[q->order[i]];
-            if (value && first < 0) first = q->order[i];
-            sum += value < 0 ? -(int64_t)value : value;
-        }
-        if (sum >= ENOUGH) {
-            hidden[first] = 1;
-            found++;
-        }
+/* The harmonic whose sign a group of a square hides, and whether that is negative; -1 if it hides none. */
+static int hidden_sign(const square *q, int group, bool *negative) {
+    int64_t sum = 0;
+    int first = -1;
+    for (int i = group; i < group + GROUP; i++) {
+        int32_t value = q->values[q->order[i]];
+        if (value && first < 0) first = q->order[i];
+        sum += value < 0 ? -(int64_t)value : value;
     }
-    return found;
+    *negative = sum % 2;
+    return sum < ENOUGH ? -1 : first;
+}
+
+/* Where in a square signs are hidden: bytes of 1 at flat harmonics. */
+static void hidden_places(const square *q, uint8_t *hidden) {
+    bool negative;
+    memset(hidden, 0, (size_t)q->harmonics);
+    for (int g = 0; g < q->harmonics; g += GROUP) {
+        int place = hidden_sign(q, g, &negative);
+        if (place >= 0) hidden[place] = 1;
+    }
 }
 
 static bool empty(const square *q) {
@@ -809,7 +813,6 @@ static sinr_status read_plain(walk *w, const scans *s, const uint8_t *data, size
     square q;
     for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
         if (empty(&q)) continue;
-        memset(hidden, 0, (size_t)q.harmonics);
         hidden_places(&q, hidden);
         for (int i = 0; i < q.harmonics; i++) {
             if (!q.values[i] || hidden[i]) continue;
@@ -834,14 +837,9 @@ static sinr_status read_plain(walk *w, const scans *s, const uint8_t *data, size
             if (magnitude > largest) largest = magnitude;
         }
         for (int g = 0; g < q.harmonics; g += GROUP) {
-            int64_t sum = 0;
-            int first = -1;
-            for (int i = g; i < g + GROUP; i++) {
-                int32_t value = q.values[q.order[i]];
-                if (value && first < 0) first = q.order[i];
-                sum += abs(value);
-            }
-            if (sum >= ENOUGH && sum % 2) q.values[first] = -abs(q.values[first]);
+            bool negative;
+            int place = hidden_sign(&q, g, &negative);
+            if (place >= 0 && negative) q.values[place] = -abs(q.values[place]);
         }
     }
     if (bits.count - bits.at > 7) return SINR_LEFT_OVER;
@@ -867,14 +865,11 @@ static sinr_status write_plain(walk *w, const scans *s, uint8_t *bytes, size_t *
     square q;
     for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
         if (empty(&q)) continue;
-        memset(hidden, 0, (size_t)q.harmonics);
         hidden_places(&q, hidden);
         for (int g = 0; g < q.harmonics; g += GROUP) {
-            int64_t sum = 0;
-            for (int i = g; i < g + GROUP; i++) sum += abs(q.values[q.order[i]]);
-            if (sum < ENOUGH) continue;
-            for (int i = g; i < g + GROUP; i++)
-                if (hidden[q.order[i]] && (q.values[q.order[i]] < 0) != (sum % 2 == 1)) return SINR_ARGUMENT;
+            bool negative;
+            int place = hidden_sign(&q, g, &negative);
+            if (place >= 0 && (q.values[place] < 0) != negative) return SINR_ARGUMENT;
         }
         for (int i = 0; i < q.harmonics; i++)
             if (q.values[i] && !hidden[i]) write_bit(&out, q.values[i] < 0);
@@ -926,19 +921,20 @@ static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t
     if (!size) return SINR_TRUNCATED;
     int lanes_log = data[0];
     if (lanes_log > LANES_LOG_MAX) return SINR_OUT_OF_RANGE;
-    size_t at = 1, length = 0;
+    size_t at = 1;
+    uint64_t declared = 0;
     for (int shift = 0;; shift += 7) {
         if (at == size) return SINR_TRUNCATED;
-        size_t byte = data[at++];
-        length |= (byte & 0x7f) << shift;
-        /* What is left is shorter than 2**28, or it would not be in a file. */
-        if (shift > 28 || length > size) return SINR_OUT_OF_RANGE;
+        uint64_t byte = data[at++];
+        declared |= (byte & 0x7f) << shift;
+        if (shift > 28 || declared > size) return SINR_OUT_OF_RANGE;
         if (byte < 0x80) {
             if (!byte && shift) return SINR_OUT_OF_RANGE;
             break;
         }
     }
-    if (length > size - at) return SINR_OUT_OF_RANGE;
+    if (declared > size - at) return SINR_OUT_OF_RANGE;
+    size_t length = (size_t)declared;
     /* A symbol reads a word at most; plain bits are a sign, and an excess of 20 zeros and 21 digits. */
     size_t blocks = (size_t)w->partition.block_rows * (size_t)w->partition.block_cols;
     size_t samples = blocks * 1024 * (size_t)w->channels, symbols = most_symbols(blocks, w->channels);
