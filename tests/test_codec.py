@@ -159,7 +159,8 @@ def test_generous_targets_take_what_there_is(photo, target):
 
 
 def test_psnr_targets_are_met_and_hardly_exceeded(photo):
-    small = photo[:64, :96]
+    # Large enough that quality hardly jumps from step to step.
+    small = photo[:128, :128]
     for target in (28.0, 36.0):
         file = inrcodec.encode(small, psnr=target)
         assert target <= psnr(inrcodec.decode(file), small) < target + 0.3
