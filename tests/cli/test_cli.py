@@ -22,7 +22,7 @@ from inrcodec import codec
 from inrcodec.cli.main import cli
 from inrcodec.container import VERSION, Container, pack, tile_grid
 from inrcodec.decisions.fitting import DEFAULT_PASSES
-from inrcodec.kernels import NAMES, VARIABLE
+from inrcodec.kernels import VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture
 from inrcodec.pictures.picture import Picture
@@ -80,12 +80,10 @@ def test_help_names_commands_and_exit_codes():
         assert run(command, "--help").exit_code == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_version_names_both_versions_and_the_kernels(monkeypatch, name):
-    monkeypatch.setenv(VARIABLE, name)
-    expected = f"inrcodec {inrcodec.__version__} (bitstream version {VERSION}, {name} kernels)\n"
+def test_version_names_both_versions_and_the_kernels(kernels):
+    expected = f"inrcodec {inrcodec.__version__} (bitstream version {VERSION}, {kernels.name} kernels)\n"
     assert run("--version").stdout == expected
-    assert run("codebooks").stdout.endswith(f"kernels: {name}\n")
+    assert run("codebooks").stdout.endswith(f"kernels: {kernels.name}\n")
 
 
 @pytest.mark.parametrize("command", ["--version", "codebooks"])
