@@ -1,5 +1,6 @@
 /* From a file to pixels. A view is rendered strip by strip: the tiles that a strip touches are decoded, unless they
  * are from the strip before; what lies around it is joined from them, restored, and becomes pixels. */
+#include "bounds.h"
 #include "codebook.h"
 #include "container.h"
 #include "memory.h"
@@ -61,9 +62,6 @@ typedef struct {
     sinr_grid rows, cols;
 } decoding;
 
-static int at_least(int value, int bound) { return value < bound ? bound : value; }
-static int at_most(int value, int bound) { return value > bound ? bound : value; }
-
 /* Whole multiples that are no longer, or no shorter; of a power of two. */
 static int round_down(int value, int unit) { return value & -unit; }
 static int round_up(int value, int unit) { return (value + unit - 1) & -unit; }
@@ -73,7 +71,7 @@ static int margin_of(const decoding *d) { return (sinr_restorer_radius(d->codebo
 
 /* Tiles */
 
-static int tile_length(int length, int number) { return at_most(SINR_TILE, length - number * SINR_TILE); }
+static int tile_length(int length, int number) { return sinr_at_most(SINR_TILE, length - number * SINR_TILE); }
 
 static sinr_status decode_tile(const decoding *d, const worker *w, tile *to, int number, sinr_pool *pool) {
     const int columns = sinr_tiles_along(d->width), channels = d->info.channels;
@@ -140,9 +138,9 @@ static void join(const decoding *d, int top, int bottom) {
     for (int row = top / SINR_TILE; row * SINR_TILE < bottom; row++)
         for (int col = d->first_tile; col < d->first_tile + d->across; col++) {
             const tile *t = tile_at(d, row, col);
-            const int y0 = at_least(top, row * SINR_TILE), y1 = at_most(bottom, (row + 1) * SINR_TILE);
-            const int x0 = at_least(d->around_left, col * SINR_TILE);
-            const size_t count = (size_t)(at_most(d->around_right, (col + 1) * SINR_TILE) - x0);
+            const int y0 = sinr_at_least(top, row * SINR_TILE), y1 = sinr_at_most(bottom, (row + 1) * SINR_TILE);
+            const int x0 = sinr_at_least(d->around_left, col * SINR_TILE);
+            const size_t count = (size_t)(sinr_at_most(d->around_right, (col + 1) * SINR_TILE) - x0);
             const int tall = tile_length(d->height, row), wide = tile_length(d->width, col);
             for (int channel = 0; channel < d->info.channels; channel++)
                 for (int y = y0; y < y1; y++) {
@@ -166,8 +164,8 @@ static void join(const decoding *d, int top, int bottom) {
 /* Restores rows `top` ... `bottom` - 1, which are even. */
 static sinr_status restore(const decoding *d, int top, int bottom) {
     const int margin = margin_of(d);
-    const int above = at_least(round_down(top - margin, SINR_UNIT), 0);
-    const int below = at_most(round_up(bottom + margin, SINR_UNIT), d->height);
+    const int above = sinr_at_least(round_down(top - margin, SINR_UNIT), 0);
+    const int below = sinr_at_most(round_up(bottom + margin, SINR_UNIT), d->height);
     if (below - above > d->around_rows) return SINR_TOO_LARGE;
     sinr_status status = decode_tiles(d, above / SINR_TILE, (below - 1) / SINR_TILE + 1);
     if (status) return status;
@@ -214,13 +212,13 @@ static bool makes_sense(const sinr_view *v, const sinr_info *info) {
 /* How the work is divided, but for the columns that are needed. */
 static void plan_rows(decoding *d) {
     const sinr_view *v = &d->view;
-    int samples = at_most(STRIP_ROWS, STRIP_SAMPLES / v->width);
+    int samples = sinr_at_most(STRIP_ROWS, STRIP_SAMPLES / v->width);
     int64_t strip = (int64_t)samples * v->rows / v->height;
-    d->strip = at_least(at_most(strip < v->rows ? (int)strip : v->rows, STRIP_PIXELS / v->columns), 1);
+    d->strip = sinr_at_least(sinr_at_most(strip < v->rows ? (int)strip : v->rows, STRIP_PIXELS / v->columns), 1);
     int rows = (int)(((int64_t)d->strip * v->height + v->rows - 1) / v->rows) + 2 * SINR_FOLD;
     if (!d->native) rows += 2 * sinr_taps_max(v->height, v->rows);
-    d->around_rows = at_most(rows + 2 * (margin_of(d) + SINR_UNIT), d->height);
-    d->kept = at_most(sinr_tiles_along(d->height), (d->around_rows - 1) / SINR_TILE + 2);
+    d->around_rows = sinr_at_most(rows + 2 * (margin_of(d) + SINR_UNIT), d->height);
+    d->kept = sinr_at_most(sinr_tiles_along(d->height), (d->around_rows - 1) / SINR_TILE + 2);
 }
 
 /* Columns `first` ... `last` - 1 are needed. */
@@ -228,17 +226,17 @@ static void plan_columns(decoding *d, int first, int last) {
     const int margin = margin_of(d);
     d->left = round_down(first, SINR_FOLD);
     d->right = round_up(last, SINR_FOLD);
-    d->around_left = at_least(round_down(d->left - margin, SINR_UNIT), 0);
-    d->around_right = at_most(round_up(d->right + margin, SINR_UNIT), d->width);
+    d->around_left = sinr_at_least(round_down(d->left - margin, SINR_UNIT), 0);
+    d->around_right = sinr_at_most(round_up(d->right + margin, SINR_UNIT), d->width);
     d->first_tile = d->around_left / SINR_TILE;
     d->across = (d->around_right - 1) / SINR_TILE + 1 - d->first_tile;
-    d->workers = at_most(sinr_workers(d->pool), d->kept * d->across);
+    d->workers = sinr_at_most(sinr_workers(d->pool), d->kept * d->across);
 }
 
 static void layout(decoding *d, sinr_arena *arena) {
     const size_t channels = (size_t)d->info.channels, tiles = (size_t)d->kept * (size_t)d->across;
     const size_t around = (size_t)d->around_rows * (size_t)(d->around_right - d->around_left);
-    const int tile_rows = at_most(d->height, SINR_TILE), tile_cols = at_most(d->width, SINR_TILE);
+    const int tile_rows = sinr_at_most(d->height, SINR_TILE), tile_cols = sinr_at_most(d->width, SINR_TILE);
     const size_t samples = (size_t)tile_rows * (size_t)tile_cols, units = samples / (SINR_UNIT * SINR_UNIT);
     const size_t all_tiles = (size_t)sinr_tiles_along(d->height) * (size_t)sinr_tiles_along(d->width);
     d->coded = sinr_take(arena, all_tiles, sizeof *d->coded);
@@ -278,7 +276,7 @@ static sinr_status render_all(decoding *d, size_t size) {
     sinr_find_tiles(d->file, size, &d->info, d->coded);
     sinr_status status = SINR_OK;
     for (int begin = 0; begin < d->view.rows && !status; begin += d->strip)
-        status = render(d, begin, at_most(begin + d->strip, d->view.rows));
+        status = render(d, begin, sinr_at_most(begin + d->strip, d->view.rows));
     free(memory);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "entropy.h"
 
-#include "lanes.h"
+#include "bounds.h"
+#include "instructions.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ enum {
     HIDDEN_MAX = 255,
     LANES_LOG_MAX = 12
 };
-enum { BITS_PER_LANE = 12000, GROUP = 16, ENOUGH = 4, DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
+enum { BITS_PER_LANE = 12000, DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
 
 /* Inputs of the networks of last diagonals, before those that tell transform types and modes apart. */
 enum {
@@ -291,8 +292,6 @@ typedef struct {
     scratch *scratch; /* of each worker */
 } walk;
 
-static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
-
 /* Memory for a tile: `walk` is cleared but for what is set here. */
 static void walk_layout(
     walk *w, const sinr_entropy *model, int block_rows, int block_cols, int channels, sinr_arena *arena) {
@@ -316,17 +315,17 @@ static void walk_layout(
     for (int i = 0; i < SINR_SIZES; i++)
         for (int which = 0; which < 2; which++) {
             const sinr_context *c = which ? &model->magnitudes[i] : &model->last_diagonals[i];
-            inputs = at_least(inputs, sinr_input_stride(&c->first));
-            first = at_least(first, sinr_output_stride(&c->first));
-            second = at_least(second, sinr_output_stride(&c->second));
+            inputs = sinr_larger(inputs, sinr_input_stride(&c->first));
+            first = sinr_larger(first, sinr_output_stride(&c->first));
+            second = sinr_larger(second, sinr_output_stride(&c->second));
         }
     int workers = sinr_workers(w->pool);
     w->scratch = sinr_take(arena, (size_t)workers, sizeof *w->scratch);
     for (int i = 0; i < workers; i++) {
         scratch taken = {
             sinr_take(arena, CHUNK * inputs, sizeof *taken.features),
-            sinr_take(arena, CHUNK * at_least(first, second), sizeof *taken.sums),
-            sinr_take(arena, CHUNK * at_least(first, second), sizeof *taken.hidden)};
+            sinr_take(arena, CHUNK * sinr_larger(first, second), sizeof *taken.sums),
+            sinr_take(arena, CHUNK * sinr_larger(first, second), sizeof *taken.hidden)};
         if (w->scratch) w->scratch[i] = taken;
     }
 }
@@ -731,14 +730,13 @@ static bool walk_magnitudes(walk *w) {
 
 /* ---- signs and escapes ---- */
 
-/* Flat harmonics of a size by anti-diagonal, then k. */
-static void scan(int size, int16_t *order) {
+void sinr_scan(int size, int16_t *order) {
     for (int d = 0; d < 2 * size - 1; d++)
         for (int k = d - size + 1 > 0 ? d - size + 1 : 0; k < size && k <= d; k++)
             *order++ = (int16_t)(k * size + d - k);
 }
 
-/* Calls for every cell and channel, in the order of residuals. */
+/* The residuals of a cell and channel. */
 typedef struct {
     int32_t *values; /* (size * size) */
     const int16_t *order;
@@ -750,7 +748,7 @@ typedef struct {
 } scans;
 
 static void scans_fill(scans *s) {
-    for (int i = 0; i < SINR_SIZES; i++) scan(8 << i, s->order[i]);
+    for (int i = 0; i < SINR_SIZES; i++) sinr_scan(8 << i, s->order[i]);
 }
 
 /* The next square after `at`; false after the last. */
@@ -771,20 +769,20 @@ static bool next_square(const walk *w, const scans *s, size_t at, square *found)
 static int hidden_sign(const square *q, int group, bool *negative) {
     int64_t sum = 0;
     int first = -1;
-    for (int i = group; i < group + GROUP; i++) {
+    for (int i = group; i < group + SINR_GROUP; i++) {
         int32_t value = q->values[q->order[i]];
         if (value && first < 0) first = q->order[i];
         sum += value < 0 ? -(int64_t)value : value;
     }
     *negative = sum % 2;
-    return sum < ENOUGH ? -1 : first;
+    return sum < SINR_ENOUGH ? -1 : first;
 }
 
 /* Where in a square signs are hidden: bytes of 1 at flat harmonics. */
 static void hidden_places(const square *q, uint8_t *hidden) {
     bool negative;
     memset(hidden, 0, (size_t)q->harmonics);
-    for (int g = 0; g < q->harmonics; g += GROUP) {
+    for (int g = 0; g < q->harmonics; g += SINR_GROUP) {
         int place = hidden_sign(q, g, &negative);
         if (place >= 0) hidden[place] = 1;
     }
@@ -836,7 +834,7 @@ static sinr_status read_plain(walk *w, const scans *s, const uint8_t *data, size
             }
             if (magnitude > largest) largest = magnitude;
         }
-        for (int g = 0; g < q.harmonics; g += GROUP) {
+        for (int g = 0; g < q.harmonics; g += SINR_GROUP) {
             bool negative;
             int place = hidden_sign(&q, g, &negative);
             if (place >= 0 && negative) q.values[place] = -abs(q.values[place]);
@@ -866,7 +864,7 @@ static sinr_status write_plain(walk *w, const scans *s, uint8_t *bytes, size_t *
     for (size_t at = 0; next_square(w, s, at, &q); at += (size_t)q.harmonics) {
         if (empty(&q)) continue;
         hidden_places(&q, hidden);
-        for (int g = 0; g < q.harmonics; g += GROUP) {
+        for (int g = 0; g < q.harmonics; g += SINR_GROUP) {
             bool negative;
             int place = hidden_sign(&q, g, &negative);
             if (place >= 0 && (q.values[place] < 0) != negative) return SINR_ARGUMENT;

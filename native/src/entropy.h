@@ -13,7 +13,6 @@
 
 #define SINR_PRECISION 14 /* frequencies of a table row sum to 1 << SINR_PRECISION */
 #define SINR_ROWS 64      /* table rows a context network chooses from, per channel class */
-#define SINR_ESCAPE 15    /* a magnitude of so much or more */
 
 /* Frequency tables: (rows, symbols + 1) cumulative frequencies. */
 typedef struct {
@@ -66,6 +65,9 @@ static inline size_t sinr_residuals_begin(const sinr_partition *p, int index, in
     for (int i = 0; i < index; i++) begin += (size_t)p->of_size[i] << (2 * i + 6);
     return begin * (size_t)channels;
 }
+
+/* Flat harmonics k * size + m of a size by k + m, then k: (size * size). */
+void sinr_scan(int size, int16_t *order);
 
 /* Reads a tile. */
 sinr_status sinr_read_tile(

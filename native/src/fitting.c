@@ -31,7 +31,7 @@ typedef struct {
     sinr_symbols *symbols;
     sinr_step_tables *tables;
     sinr_canvas canvas;
-    int32_t *pieces; /* (cells + 1) where those of a level begin in the partition's order */
+    int32_t *pieces; /* (cells + 1) */
     scratch *workers;
 } fitting;
 
@@ -93,12 +93,11 @@ static void look(const fitting *f, scratch *w, const sinr_kind *kind, const sinr
 }
 
 /* Fits some cells of one size that do not look at each other. */
-static void fit_piece(void *context, int piece, int worker) {
+static void fit_cells(void *context, const int32_t *ids, int count, int worker) {
     const fitting *f = context;
     const sinr_partition *partition = f->symbols->partition;
     scratch *w = f->workers + worker;
-    const int32_t *ids = partition->order + f->pieces[piece];
-    int count = f->pieces[piece + 1] - f->pieces[piece], channels = f->symbols->channels;
+    int channels = f->symbols->channels;
     int index = partition->cell[ids[0]].index;
     const sinr_kind *kind = f->kinds + index;
     const sinr_cell *cells[BATCH] = {NULL};
@@ -119,20 +118,6 @@ static void fit_piece(void *context, int piece, int worker) {
     }
 }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
-/* Fits the cells of one level, the groups `begin` ... `end` - 1. */
-static void fit_level(fitting *f, int begin, int end, sinr_pool *pool) {
-    const int32_t *group = f->symbols->partition->group;
-    int workers = sinr_workers(pool), cells = group[end] - group[begin], pieces = 0;
-    if (cells < WORTH_SHARING) workers = 1;
-    int batch = smaller(BATCH, (cells + workers - 1) / workers);
-    for (int g = begin; g < end; g++)
-        for (int32_t first = group[g]; first < group[g + 1]; first += batch) f->pieces[pieces++] = first;
-    f->pieces[pieces] = group[end];
-    sinr_run(workers > 1 ? pool : NULL, fit_piece, f, pieces);
-}
-
 sinr_status sinr_fit_pass(
     const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds, const sinr_rate *rate,
     int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool) {
@@ -148,12 +133,7 @@ sinr_status sinr_fit_pass(
     layout(&f, workers, &arena);
     sinr_step_tables_fill(f.tables, quantiser);
     sinr_canvas_fill(&f.canvas, partition, symbols->channels, planes);
-    for (int begin = 0, end; begin < partition->groups; begin = end) {
-        int level = partition->cell[partition->order[partition->group[begin]]].level;
-        for (end = begin + 1; end < partition->groups; end++)
-            if (partition->cell[partition->order[partition->group[end]]].level != level) break;
-        fit_level(&f, begin, end, pool);
-    }
+    sinr_visit_cells(partition, BATCH, WORTH_SHARING, fit_cells, &f, f.pieces, pool);
     free(memory);
     return SINR_OK;
 }

@@ -19,6 +19,13 @@
 #define SINR_INLINE static inline
 #endif
 
+/* Of a loop over lanes: what it stores lies apart from all it reads. Unrolled, it would not become vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SINR_APART _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
+#else
+#define SINR_APART
+#endif
+
 static inline bool sinr_has_avx2(void) {
 #ifdef SINR_AVX2
     return __builtin_cpu_supports("avx2");
@@ -26,5 +33,17 @@ static inline bool sinr_has_avx2(void) {
     return false;
 #endif
 }
+
+/* Defines a function by the loop `NAME_loop`, a SINR_INLINE function that is compiled for each set of
+ * instructions. */
+#ifdef SINR_AVX2
+#define SINR_CHOOSE(linkage, result, name, parameters, arguments)                                                  \
+    static result name##_plain parameters { return name##_loop arguments; }                                        \
+    SINR_AVX2 static result name##_avx2 parameters { return name##_loop arguments; }                               \
+    linkage result name parameters { return sinr_has_avx2() ? name##_avx2 arguments : name##_plain arguments; }
+#else
+#define SINR_CHOOSE(linkage, result, name, parameters, arguments)                                                  \
+    linkage result name parameters { return name##_loop arguments; }
+#endif
 
 #endif

@@ -35,7 +35,4 @@ void sinr_matrix_init(sinr_matrix *m, int outputs, int inputs, const int16_t *we
  */
 void sinr_multiply(const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count);
 
-/* What the products are computed with: "avx2", "c", ... */
-const char *sinr_instructions(void);
-
 #endif

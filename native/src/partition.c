@@ -1,5 +1,7 @@
 #include "partition.h"
 
+#include "bounds.h"
+
 #include <string.h>
 
 /* Cells of quadrants and inside a quadrant are in Z-order. */
@@ -68,8 +70,6 @@ static void sort(sinr_partition *p) {
     p->group[p->groups] = begin;
 }
 
-static int clip(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
-
 bool sinr_boundary(const sinr_cell *cell, int width, int32_t *index) {
     int size = sinr_size(cell), y = cell->row * SINR_UNIT, x = cell->col * SINR_UNIT;
     if (!x && !y) return false;
@@ -77,7 +77,7 @@ bool sinr_boundary(const sinr_cell *cell, int width, int32_t *index) {
     if (cell->corner) last = x + 2 * size < width ? x + 2 * size : width;
     for (int r = -2; r < 0; r++)
         for (int i = 0; i < 2 * size + 2; i++)
-            *index++ = y ? (y + r) * width + clip(x - 2 + i, 0, last - 1) : y * width + x - 1;
+            *index++ = y ? (y + r) * width + sinr_clip(x - 2 + i, 0, last - 1) : y * width + x - 1;
     for (int c = -2; c < 0; c++)
         for (int i = 0; i < size; i++) *index++ = x ? (y + i) * width + x + c : (y - 1) * width + x;
     return true;

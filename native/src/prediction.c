@@ -1,5 +1,6 @@
 #include "prediction.h"
 
+#include "bounds.h"
 #include "instructions.h"
 
 #include <math.h>
@@ -17,9 +18,6 @@
 #define FEATURE_MAX 4096 /* bound of the features */
 
 static const double PI = 3.14159265358979323846;
-
-static int32_t at_most(int32_t value, int32_t bound) { return value > bound ? bound : value; }
-static int32_t at_least(int32_t value, int32_t bound) { return value < bound ? bound : value; }
 
 static int64_t floor_divide(int64_t value, int64_t divisor) {
     int64_t quotient = value / divisor;
@@ -114,7 +112,7 @@ static void centre(int16_t *boundary, int count, int step, sinr_around *around) 
     }
     around->mean = mean;
     around->deviation = spread / count;
-    around->scale = around->deviation + at_least(step / 16, 1);
+    around->scale = around->deviation + sinr_at_least(step / 16, 1);
 }
 
 /* Centred samples relative to their scale, rounded; `features` is the same in the scale of the output layer. */
@@ -155,7 +153,7 @@ SINR_INLINE void correlate(const int16_t *a, const int16_t *b, int size, int64_t
 }
 
 static int32_t regression(int64_t products, int64_t squares, int count, int32_t noise) {
-    int64_t spread = squares + (int64_t)count * at_least(noise * noise, 1);
+    int64_t spread = squares + (int64_t)count * sinr_at_least(noise * noise, 1);
     int64_t ratio = floor_divide(products * 128 + spread, 2 * spread);
     return (int32_t)(ratio < -SLOPE_MAX ? -SLOPE_MAX : ratio > SLOPE_MAX ? SLOPE_MAX : ratio);
 }
@@ -180,8 +178,8 @@ SINR_INLINE void look(
         int32_t high = regression(products[1], squares[1], count - 4, step / 8);
         /* The smaller of two that agree in sign. */
         around[c].slope[0] = low;
-        if (low > 0) around[c].slope[1] = at_least(at_most(high, low), 0);
-        if (low < 0) around[c].slope[1] = at_most(at_least(high, low), 0);
+        if (low > 0) around[c].slope[1] = sinr_at_least(sinr_at_most(high, low), 0);
+        if (low < 0) around[c].slope[1] = sinr_at_most(sinr_at_least(high, low), 0);
     }
     for (int c = 0; c < channels; c++)
         normalise(
@@ -275,7 +273,7 @@ void sinr_step_tables_fill(sinr_step_tables *tables, const sinr_quantiser *quant
     if (tables->flat) return;
     /* No entry is closer than 4e-5 to a rounding tie, so every libm gives the same table. */
     for (int i = 0; i < 1024; i++) {
-        double factor = rint(one * pow(at_least(i, 1) / 16.0, quantiser->activity / 16.0));
+        double factor = rint(one * pow(sinr_at_least(i, 1) / 16.0, quantiser->activity / 16.0));
         tables->activity[i] = (uint8_t)(factor < lowest ? lowest : factor > highest ? highest : factor);
     }
     for (int index = 0; index < SINR_SIZES; index++) {
@@ -295,9 +293,9 @@ void sinr_steps(const sinr_step_tables *tables, int index, int channel, int32_t 
         return;
     }
     /* Twice the deviation in quantiser steps, in sixteenths. */
-    int32_t ratio = at_most((32 * deviation + tables->step / 2) / tables->step, 1023);
+    int32_t ratio = sinr_at_most((32 * deviation + tables->step / 2) / tables->step, 1023);
     int64_t scale = (int64_t)tables->activity[ratio] * tables->step;
     const int32_t *matrix = tables->matrix[index][channel > 0];
     for (int i = 0; i < count; i++)
-        steps[i] = at_least((int32_t)((matrix[i] * scale + (1 << (bits - 1))) >> bits), 1);
+        steps[i] = sinr_at_least((int32_t)((matrix[i] * scale + (1 << (bits - 1))) >> bits), 1);
 }

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define ESCAPE (SINR_MAGNITUDES - 1)
-
-/* Magnitudes of a group that sum to so much hide a sign. */
-#define ENOUGH 4
-
 /* The sum of squares, and the last weight of more than half a step: others are dropped anyway. */
 SINR_INLINE float measure_loop(const float *weights, int count, int *last) {
     float squares[SINR_LANES] = {0};
@@ -42,13 +37,13 @@ SINR_INLINE void choose_loop(
         int32_t floor[SINR_LANES], symbol[SINR_LANES];
         for (int l = 0; l < SINR_LANES; l++) {
             floor[l] = (int32_t)fabsf(weights[i + l]);
-            symbol[l] = floor[l] < ESCAPE ? floor[l] : ESCAPE;
+            symbol[l] = floor[l] < SINR_ESCAPE ? floor[l] : SINR_ESCAPE;
         }
         for (int l = 0; l < SINR_LANES; l++) {
             const float *row = bits + rows[i + l] * SINR_MAGNITUDES;
             zero[l] = row[0];
             low[l] = row[symbol[l]];
-            high[l] = row[symbol[l] + (symbol[l] < ESCAPE)];
+            high[l] = row[symbol[l] + (symbol[l] < SINR_ESCAPE)];
         }
         for (int l = 0; l < SINR_LANES; l++) {
             float absolute = fabsf(weights[i + l]), down = (float)floor[l], up = down + 1.0f;
@@ -111,13 +106,13 @@ static bool is_negative(const group *g, int i) {
 
 static float cost_of(const group *g, int i, float absolute, int magnitude) {
     float error = absolute - (float)magnitude;
-    int symbol = magnitude < ESCAPE ? magnitude : ESCAPE;
+    int symbol = magnitude < SINR_ESCAPE ? magnitude : SINR_ESCAPE;
     return g->bits[g->rows[i] * SINR_MAGNITUDES + symbol] + SINR_EXCHANGE * error * error;
 }
 
 /* Whether the first value, a one, may go: the group must tell the truth of the next one, too. */
 static bool may_go(const group *g) {
-    if (g->sum == ENOUGH) return true;
+    if (g->sum == SINR_ENOUGH) return true;
     for (int i = g->first + 1; i < g->begin + SINR_GROUP; i++)
         if (g->values[i] != 0.0f) return (g->values[i] < 0.0f) == (g->values[g->first] < 0.0f);
     return false;
@@ -135,7 +130,7 @@ static void correct(const group *g) {
         if (magnitude > 0 && (magnitude > 1 || i != g->first || may_go(g))) {
             down = cost_of(g, i, absolute, magnitude - 1) - now;
             /* A group that falls below the bound writes its sign. */
-            if (g->sum == ENOUGH) down += 1.0f;
+            if (g->sum == SINR_ENOUGH) down += 1.0f;
         }
         float cost = up <= down ? up : down;
         if (cost < least) {
@@ -162,7 +157,7 @@ void sinr_hide_signs(
             if (g.first < 0 && values[i] != 0.0f) g.first = i;
             g.sum += (int)fabsf(values[i]);
         }
-        if (g.sum < ENOUGH) continue;
+        if (g.sum < SINR_ENOUGH) continue;
         if ((g.sum % 2 == 1) != (values[g.first] < 0.0f)) correct(&g);
     }
 }

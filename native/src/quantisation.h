@@ -25,7 +25,6 @@ float sinr_quantise(
 
 /* Moves integers by one, where that costs least, until every hidden sign is right. `values` beyond `kept` are
  * zero up to a whole group of SINR_GROUP. */
-#define SINR_GROUP 16
 void sinr_hide_signs(
     const sinr_harmonics *h, const float *bits, const uint8_t *rows, const float *weights, float *values, int kept);
 

@@ -1,5 +1,6 @@
 #include "reconstruction.h"
 
+#include "bounds.h"
 #include "instructions.h"
 
 #include <math.h>
@@ -281,11 +282,9 @@ typedef struct {
     sinr_predictor *const *predictors;
     sinr_step_tables *tables;
     sinr_canvas canvas;
-    int32_t *pieces; /* (cells + 1) where those of a level begin in the partition's order */
+    int32_t *pieces; /* (cells + 1) */
     scratch *workers;
 } drawing;
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static void layout(drawing *d, int workers, sinr_arena *arena) {
     const sinr_partition *partition = d->symbols->partition;
@@ -293,10 +292,10 @@ static void layout(drawing *d, int workers, sinr_arena *arena) {
     size_t boundary = 0, features = 0, sums = 0, weights = 0;
     for (int index = 0; index < SINR_SIZES; index++) {
         const sinr_predictor *p = d->predictors[index];
-        boundary = larger(boundary, sinr_boundary_stride(p));
-        features = larger(features, sinr_feature_stride(p));
-        sums = larger(sums, sinr_sums_stride(p));
-        weights = larger(weights, sinr_weight_stride(p));
+        boundary = sinr_larger(boundary, sinr_boundary_stride(p));
+        features = sinr_larger(features, sinr_feature_stride(p));
+        sums = sinr_larger(sums, sinr_sums_stride(p));
+        weights = sinr_larger(weights, sinr_weight_stride(p));
     }
     d->tables = sinr_take(arena, 1, sizeof *d->tables);
     sinr_canvas_layout(&d->canvas, arena);
@@ -316,13 +315,12 @@ static void layout(drawing *d, int workers, sinr_arena *arena) {
 }
 
 /* Draws some cells of one size that do not look at each other. */
-static void draw_piece(void *context, int piece, int worker) {
+static void draw_cells(void *context, const int32_t *cells, int count, int worker) {
     const drawing *d = context;
     const sinr_symbols *symbols = d->symbols;
     const sinr_partition *partition = symbols->partition;
     const scratch *s = d->workers + worker;
-    const int32_t *cells = partition->order + d->pieces[piece];
-    int count = d->pieces[piece + 1] - d->pieces[piece], channels = symbols->channels;
+    int channels = symbols->channels;
     int index = partition->cell[cells[0]].index, size = SINR_UNIT << index;
     const sinr_predictor *p = d->predictors[index];
     size_t stride = sinr_boundary_stride(p), rows = (size_t)channels;
@@ -342,18 +340,36 @@ static void draw_piece(void *context, int piece, int worker) {
     }
 }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
+/* The cells of a level in pieces, which begin at places of the partition's order. */
+typedef struct {
+    sinr_visit *visit;
+    void *context;
+    const int32_t *order, *pieces;
+} visiting;
 
-/* Draws the cells of one level, the groups `begin` ... `end` - 1. */
-static void draw_level(drawing *d, int begin, int end, sinr_pool *pool) {
-    const int32_t *group = d->symbols->partition->group;
-    int workers = sinr_workers(pool), cells = group[end] - group[begin], pieces = 0;
-    if (cells < WORTH_SHARING) workers = 1;
-    int batch = smaller(BATCH, (cells + workers - 1) / workers);
-    for (int g = begin; g < end; g++)
-        for (int32_t first = group[g]; first < group[g + 1]; first += batch) d->pieces[pieces++] = first;
-    d->pieces[pieces] = group[end];
-    sinr_run(workers > 1 ? pool : NULL, draw_piece, d, pieces);
+static void visit_piece(void *context, int piece, int worker) {
+    const visiting *v = context;
+    const int32_t *begin = v->pieces + piece;
+    v->visit(v->context, v->order + begin[0], begin[1] - begin[0], worker);
+}
+
+void sinr_visit_cells(
+    const sinr_partition *partition, int batch, int worth_sharing, sinr_visit *visit, void *context,
+    int32_t *pieces, sinr_pool *pool) {
+    const int32_t *group = partition->group;
+    visiting v = {visit, context, partition->order, pieces};
+    for (int begin = 0, end; begin < partition->groups; begin = end) {
+        int level = partition->cell[partition->order[group[begin]]].level;
+        for (end = begin + 1; end < partition->groups; end++)
+            if (partition->cell[partition->order[group[end]]].level != level) break;
+        int cells = group[end] - group[begin], count = 0;
+        int workers = cells < worth_sharing ? 1 : sinr_workers(pool);
+        int fair = (cells + workers - 1) / workers, most = fair < batch ? fair : batch;
+        for (int g = begin; g < end; g++)
+            for (int32_t first = group[g]; first < group[g + 1]; first += most) pieces[count++] = first;
+        pieces[count] = group[end];
+        sinr_run(workers > 1 ? pool : NULL, visit_piece, &v, count);
+    }
 }
 
 static sinr_status check(const sinr_symbols *symbols, sinr_predictor *const *predictors) {
@@ -380,12 +396,7 @@ sinr_status sinr_reconstruct(
     layout(&d, workers, &arena);
     sinr_step_tables_fill(d.tables, quantiser);
     sinr_canvas_fill(&d.canvas, partition, symbols->channels, planes);
-    for (int begin = 0, end; begin < partition->groups; begin = end) {
-        int level = partition->cell[partition->order[partition->group[begin]]].level;
-        for (end = begin + 1; end < partition->groups; end++)
-            if (partition->cell[partition->order[partition->group[end]]].level != level) break;
-        draw_level(&d, begin, end, pool);
-    }
+    sinr_visit_cells(partition, BATCH, WORTH_SHARING, draw_cells, &d, d.pieces, pool);
     free(memory);
     return SINR_OK;
 }

@@ -56,6 +56,18 @@ void sinr_dequantise(
     const sinr_step_tables *tables, int index, int channels, int32_t deviation, const int32_t *residuals,
     int32_t *weights);
 
+/* Some cells of one size that do not look at each other: indices, `count` of them. `worker` is as in sinr_task. */
+typedef void sinr_visit(void *context, const int32_t *cells, int count, int worker);
+
+/* Visits all cells, each after those that it looks at; cells of one level are shared among threads.
+ * batch:         cells of a visit, at most
+ * worth_sharing: cells of a level from which on other threads are asked
+ * pieces:        (cells + 1) scratch memory
+ */
+void sinr_visit_cells(
+    const sinr_partition *partition, int batch, int worth_sharing, sinr_visit *visit, void *context,
+    int32_t *pieces, sinr_pool *pool);
+
 /* Planes (channels, rows * 8, cols * 8) of a tile. Asks for its memory once.
  * predictors: one per cell size.
  */

@@ -8,13 +8,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Of a loop: what it stores lies apart from all it reads. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define APART _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
-#else
-#define APART
-#endif
-
 #define FRACTION 4
 #define INVERSE_BITS 14
 #define MID 128
@@ -41,11 +34,11 @@ SINR_INLINE void interleave(uint8_t (*colours)[CHUNK], int count, uint8_t *pixel
 }
 
 /* Sums stay below 2**30. */
-SINR_INLINE void pixels_of_samples(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
+SINR_INLINE void pixels_of_samples_loop(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
     const int32_t offset = (1 << (FRACTION + INVERSE_BITS - 1)) + (MID << (FRACTION + INVERSE_BITS));
     if (channels == 1) {
         const int16_t *luma = samples[0];
-        APART
+        SINR_APART
         for (int i = 0; i < count; i++) pixels[i] = to_byte(LUMA * luma[i] + offset);
         return;
     }
@@ -53,7 +46,7 @@ SINR_INLINE void pixels_of_samples(const int16_t *const samples[3], int channels
     for (int begin = 0; begin < count; begin += CHUNK) {
         const int some = count - begin < CHUNK ? count - begin : CHUNK;
         const int16_t *luma = samples[0] + begin, *first = samples[1] + begin, *second = samples[2] + begin;
-        APART
+        SINR_APART
         for (int i = 0; i < some; i++) {
             int32_t grey = LUMA * luma[i] + offset;
             colours[0][i] = to_byte(grey + FIRST * first[i] - SECOND * second[i]);
@@ -64,9 +57,9 @@ SINR_INLINE void pixels_of_samples(const int16_t *const samples[3], int channels
     }
 }
 
-static void row_c(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
-    pixels_of_samples(samples, channels, count, pixels);
-}
+SINR_CHOOSE(
+    static, void, pixels_of_samples, (const int16_t *const samples[3], int channels, int count, uint8_t *pixels),
+    (samples, channels, count, pixels))
 
 /* Weighted sums of rows: (count) values each. */
 SINR_INLINE void blend_rows(const float *const *rows, const float *weight, int taps, int count, float *result) {
@@ -76,12 +69,12 @@ SINR_INLINE void blend_rows(const float *const *rows, const float *weight, int t
     for (; t + 4 <= taps; t += 4) {
         const float *a = rows[t], *b = rows[t + 1], *c = rows[t + 2], *d = rows[t + 3];
         const float wa = weight[t], wb = weight[t + 1], wc = weight[t + 2], wd = weight[t + 3];
-        APART
+        SINR_APART
         for (int i = 0; i < count; i++) result[i] += wa * a[i] + wb * b[i] + wc * c[i] + wd * d[i];
     }
     for (; t < taps; t++) {
         const float *a = rows[t], w = weight[t];
-        APART
+        SINR_APART
         for (int i = 0; i < count; i++) result[i] += w * a[i];
     }
 }
@@ -101,7 +94,7 @@ SINR_INLINE void resample_lines(
             float sums[LINES] = {0};
             for (int t = 0; t < cols->taps; t++) {
                 const float *line = lines + (size_t)index[t] * LINES, w = weight[t];
-                APART
+                SINR_APART
                 for (int y = 0; y < LINES; y++) sums[y] += w * line[y];
             }
             for (int y = 0; y < LINES; y++) values[y][n] = sums[y];
@@ -122,7 +115,7 @@ SINR_INLINE void pixels_of_values(const float *const values[3], int channels, in
     const float unit = 1.0f / (float)(1 << (FRACTION + INVERSE_BITS)), offset = MID + 0.5f;
     if (channels == 1) {
         const float *luma = values[0];
-        APART
+        SINR_APART
         for (int i = 0; i < count; i++) pixels[i] = to_byte_of_float(LUMA * unit * luma[i] + offset);
         return;
     }
@@ -130,7 +123,7 @@ SINR_INLINE void pixels_of_values(const float *const values[3], int channels, in
     for (int begin = 0; begin < count; begin += CHUNK) {
         const int some = count - begin < CHUNK ? count - begin : CHUNK;
         const float *luma = values[0] + begin, *first = values[1] + begin, *second = values[2] + begin;
-        APART
+        SINR_APART
         for (int i = 0; i < some; i++) {
             float grey = LUMA * unit * luma[i] + offset;
             colours[0][i] = to_byte_of_float(grey + FIRST * unit * first[i] - SECOND * unit * second[i]);
@@ -167,11 +160,6 @@ static void lines_c(
 
 #ifdef SINR_AVX2
 
-__attribute__((target("avx2"))) static void row_avx2(
-    const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
-    pixels_of_samples(samples, channels, count, pixels);
-}
-
 __attribute__((target("avx2,fma"))) static void blend_avx2(
     const float *const *sources, const float *weight, int taps, int channels, int count, float *sums,
     uint8_t *pixels) {
@@ -187,40 +175,12 @@ static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_
 
 #endif
 
-static void to_row(const int16_t *const samples[3], int channels, int count, uint8_t *pixels) {
-#ifdef SINR_AVX2
-    if (has_avx2()) {
-        row_avx2(samples, channels, count, pixels);
-        return;
-    }
-#endif
-    row_c(samples, channels, count, pixels);
-}
-
 void sinr_to_pixels(
     const int16_t *planes, size_t plane, size_t row, int channels, int height, int width, uint8_t *pixels) {
     for (int y = 0; y < height; y++) {
         const int16_t *samples[3];
         for (int c = 0; c < 3; c++) samples[c] = planes + (c < channels ? (size_t)c : 0) * plane + (size_t)y * row;
-        to_row(samples, channels, width, pixels + (size_t)y * (size_t)width * (size_t)channels);
-    }
-}
-
-void sinr_to_planes(const uint8_t *pixels, int channels, int height, int width, float *planes) {
-    const size_t count = (size_t)height * (size_t)width;
-    const float one = 1 << FRACTION, a = one * sqrtf(1 / 3.0f), b = one * sqrtf(0.5f), c = one * sqrtf(1 / 6.0f);
-    if (channels == 1) {
-        const float scale = one * sqrtf(3);
-        for (size_t i = 0; i < count; i++) planes[i] = (float)(pixels[i] - MID) * scale;
-        return;
-    }
-    float *luma = planes, *first = planes + count, *second = planes + 2 * count;
-    APART
-    for (size_t i = 0; i < count; i++) {
-        int red = pixels[3 * i], green = pixels[3 * i + 1], blue = pixels[3 * i + 2];
-        luma[i] = (float)(red + green + blue - 3 * MID) * a;
-        first[i] = (float)(red - blue) * b;
-        second[i] = (float)(2 * green - red - blue) * c;
+        pixels_of_samples(samples, channels, width, pixels + (size_t)y * (size_t)width * (size_t)channels);
     }
 }
 

@@ -13,9 +13,6 @@
 void sinr_to_pixels(
     const int16_t *planes, size_t plane, size_t row, int channels, int height, int width, uint8_t *pixels);
 
-/* Planes (channels, height, width) of pixels (height, width, channels), in fixed-point units. */
-void sinr_to_planes(const uint8_t *pixels, int channels, int height, int width, float *planes);
-
 /* One axis of an output grid: what each of its samples is made of. */
 typedef struct {
     int count, taps;

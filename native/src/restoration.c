@@ -12,6 +12,7 @@
  */
 #include "restoration.h"
 
+#include "bounds.h"
 #include "instructions.h"
 #include "matrix.h"
 
@@ -19,13 +20,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Of a loop over lanes: what it stores lies apart from all it reads. Unrolled, it would not become vectors. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define APART _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
-#else
-#define APART
-#endif
 
 #define LANES 16     /* channels that are transformed at a time */
 #define BAND 4       /* rows computed at a time */
@@ -238,9 +232,7 @@ static void worker_layout(worker *w, const sinr_restorer *r, int cols, sinr_aren
     w->products = sinr_take(arena, (size_t)POINTS * TILES * LANES, sizeof *w->products);
 }
 
-static int clip(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
-
-/* clip((32 sample + step) // (2 step)), where a quotient moved by 1024 is not negative. With a dividend below
+/* sinr_clip((32 sample + step) // (2 step)), where a quotient moved by 1024 is not negative. With a dividend below
  * 2**20 + 2049 step, dividend times divisor is below 2**42: a reciprocal with so many bits is exact. */
 #define RECIPROCAL_BITS 42
 SINR_INLINE int scaled(int sample, int moved, uint64_t reciprocal) {
@@ -248,7 +240,7 @@ SINR_INLINE int scaled(int sample, int moved, uint64_t reciprocal) {
     int lowest = -(moved / (2 * ONE));
     uint64_t dividend = (uint64_t)(2 * ONE * (sample < lowest ? lowest : sample) + moved);
     int quotient = (int)(dividend * reciprocal >> RECIPROCAL_BITS) - INPUT_MAX - 1;
-    return clip(quotient, -INPUT_MAX, INPUT_MAX);
+    return sinr_clip(quotient, -INPUT_MAX, INPUT_MAX);
 }
 
 /* A row of the network's input; `row` counts from the first that the part needs. */
@@ -263,24 +255,24 @@ static void fill_inputs(const worker *w, int row) {
     for (int channel = 0; channel < p->channels; channel++)
         for (int i = 0; i < SINR_FOLD; i++) {
             const int16_t *samples = p->planes + ((size_t)channel * (size_t)p->height +
-                                                  (size_t)clip(y * SINR_FOLD + i, 0, p->height - 1)) *
+                                                  (size_t)sinr_clip(y * SINR_FOLD + i, 0, p->height - 1)) *
                                                      (size_t)p->width;
             int16_t *to = out + channel * SINR_FOLD * SINR_FOLD + i * SINR_FOLD;
             for (int n = 0; n < count; n++, to += stride)
                 for (int j = 0; j < SINR_FOLD; j++) {
-                    int sample = samples[clip((x + n) * SINR_FOLD + j, 0, p->width - 1)];
+                    int sample = samples[sinr_clip((x + n) * SINR_FOLD + j, 0, p->width - 1)];
                     to[j] = (int16_t)scaled(sample, moved, c->reciprocal);
                 }
         }
-    const int32_t *above = p->owner + (size_t)(clip(y - 1, 0, rows - 1) / unit) * (size_t)units;
-    const int32_t *here = p->owner + (size_t)(clip(y, 0, rows - 1) / unit) * (size_t)units;
-    const int32_t *below = p->owner + (size_t)(clip(y + 1, 0, rows - 1) / unit) * (size_t)units;
+    const int32_t *above = p->owner + (size_t)(sinr_clip(y - 1, 0, rows - 1) / unit) * (size_t)units;
+    const int32_t *here = p->owner + (size_t)(sinr_clip(y, 0, rows - 1) / unit) * (size_t)units;
+    const int32_t *below = p->owner + (size_t)(sinr_clip(y + 1, 0, rows - 1) / unit) * (size_t)units;
     const uint8_t *sizes = p->sizes + (here - p->owner);
     for (int n = 0; n < count; n++) {
         int16_t *to = out + n * stride + SINR_RESTORED;
-        int u = clip(x + n, 0, cols - 1) / unit;
-        to[0] = here[clip(x + n - 1, 0, cols - 1) / unit] != here[u] ? ONE : 0;
-        to[1] = here[clip(x + n + 1, 0, cols - 1) / unit] != here[u] ? ONE : 0;
+        int u = sinr_clip(x + n, 0, cols - 1) / unit;
+        to[0] = here[sinr_clip(x + n - 1, 0, cols - 1) / unit] != here[u] ? ONE : 0;
+        to[1] = here[sinr_clip(x + n + 1, 0, cols - 1) / unit] != here[u] ? ONE : 0;
         to[2] = above[u] != here[u] ? ONE : 0;
         to[3] = below[u] != here[u] ? ONE : 0;
         to[4] = sizes[u] == SINR_UNIT ? ONE : 0;
@@ -340,7 +332,7 @@ SINR_INLINE void transform_lanes(
     int16_t columns[CHUNK * 4 + 2][6][LANES];
     for (int x = 0; x < count * wide + 2; x++) {
         size_t offset = (size_t)(begin * wide + x) * stride + lane;
-        APART
+        SINR_APART
         for (int c = 0; c < LANES; c++) {
             int d[6] = {0};
             for (int y = 0; y < high + 2; y++)
@@ -352,7 +344,7 @@ SINR_INLINE void transform_lanes(
     for (int n = 0; n < count; n++)
         for (int p = 0; p < high + 2; p++) {
             int16_t *to = transformed + (size_t)(p * (wide + 2)) * step + (size_t)n * stride + lane;
-            APART
+            SINR_APART
             for (int c = 0; c < LANES; c++) {
                 int d[6] = {0};
                 for (int x = 0; x < wide + 2; x++) d[x] = columns[n * wide + x][p][c];
@@ -377,7 +369,7 @@ SINR_INLINE void transform_outputs(int high, int wide, const int32_t *products, 
     const size_t step = (size_t)TILES * LANES;
     for (int x = 0; x < wide + 2; x++) {
         const int32_t *from = products + (size_t)x * step;
-        APART
+        SINR_APART
         for (int c = 0; c < LANES; c++) {
             uint32_t m[6] = {0};
             for (int p = 0; p < high + 2; p++) m[p] = (uint32_t)from[(size_t)(p * (wide + 2)) * step + (size_t)c];
@@ -385,7 +377,7 @@ SINR_INLINE void transform_outputs(int high, int wide, const int32_t *products, 
         }
     }
     for (int y = 0; y < high; y++) {
-        APART
+        SINR_APART
         for (int c = 0; c < LANES; c++) {
             uint32_t m[6] = {0};
             for (int p = 0; p < wide + 2; p++) m[p] = rows[y][p][c];
@@ -417,7 +409,7 @@ SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint
                                       down * (size_t)p->width + right];
                     sample += (int)((2 * t * c->step + ((int64_t)1 << l->shift)) >> (l->shift + 1));
                     c->result[(size_t)channel * size + to + down * width + right] =
-                        (int16_t)clip(sample, -SINR_SAMPLE_MAX, SINR_SAMPLE_MAX);
+                        (int16_t)sinr_clip(sample, -SINR_SAMPLE_MAX, SINR_SAMPLE_MAX);
                 }
         }
 }
@@ -426,13 +418,13 @@ SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint
 SINR_INLINE void store_activations(
     const uint32_t *sums, uint32_t inverse, const uint32_t *bias, int shift, uint8_t *activations) {
     int32_t values[LANES];
-    APART
+    SINR_APART
     for (int c = 0; c < LANES; c++) values[c] = (int32_t)(sums[c] * inverse + bias[c]) >> shift;
-    APART
+    SINR_APART
     for (int c = 0; c < LANES; c++) values[c] = values[c] < 0 ? 0 : values[c];
-    APART
+    SINR_APART
     for (int c = 0; c < LANES; c++) values[c] = values[c] > HIDDEN_MAX ? HIDDEN_MAX : values[c];
-    APART
+    SINR_APART
     for (int c = 0; c < LANES; c++) activations[c] = (uint8_t)values[c];
 }
 
@@ -468,7 +460,7 @@ SINR_INLINE void convolve(const worker *w, const tile_row *t, bool first, int hi
     }
 }
 
-SINR_INLINE void convolve_any(const worker *w, const tile_row *t, int row, int cols) {
+SINR_INLINE void convolve_chosen_loop(const worker *w, const tile_row *t, int row, int cols) {
     const tiling *kind = t->layer->tiling;
     if (kind->wide == 4)
         convolve(w, t, false, 4, 4, row, cols);
@@ -482,13 +474,8 @@ SINR_INLINE void convolve_any(const worker *w, const tile_row *t, int row, int c
         convolve(w, t, false, 1, 1, row, cols);
 }
 
-static void convolve_c(const worker *w, const tile_row *t, int row, int cols) { convolve_any(w, t, row, cols); }
-
-#ifdef SINR_AVX2
-SINR_AVX2 static void convolve_avx2(const worker *w, const tile_row *t, int row, int cols) {
-    convolve_any(w, t, row, cols);
-}
-#endif
+SINR_CHOOSE(
+    static, void, convolve_chosen, (const worker *w, const tile_row *t, int row, int cols), (w, t, row, cols))
 
 /* A band of a layer's results; `layer` counts from 1. */
 static void fill_band(const worker *w, int number, int band) {
@@ -504,13 +491,7 @@ static void fill_band(const worker *w, int number, int band) {
         for (int y = 0; y < high && number < r->layers; y++)
             t.outputs[y] = w->hidden[number - 1] + (size_t)((row + y) % (2 * BAND)) * out_row;
         const int cols = w->width + 2 * (r->layers - number);
-#ifdef SINR_AVX2
-        if (sinr_has_avx2()) {
-            convolve_avx2(w, &t, row, cols);
-            continue;
-        }
-#endif
-        convolve_c(w, &t, row, cols);
+        convolve_chosen(w, &t, row, cols);
     }
 }
 

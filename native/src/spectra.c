@@ -1,5 +1,6 @@
 #include "spectra.h"
 
+#include "entropy.h"
 #include "lanes.h"
 #include "reconstruction.h"
 
@@ -102,14 +103,12 @@ static void transpose(int n, const float *a, float *result) {
 void sinr_harmonics_fill(sinr_harmonics *h, int size) {
     h->size = size;
     h->count = size * size;
-    int i = 0;
-    for (int d = 0; d < 2 * size - 1; d++) {
-        for (int k = d < size ? 0 : d - size + 1; k <= d && k < size; k++, i++) {
-            h->scan[i] = (int16_t)(k * size + d - k);
-            h->diagonal[i] = (uint8_t)d;
-            h->band[i] = 2 * k >= size || 2 * (d - k) >= size;
-        }
-        h->end[d] = (int16_t)i;
+    sinr_scan(size, h->scan);
+    for (int i = 0; i < h->count; i++) {
+        int k = h->scan[i] / size, m = h->scan[i] % size;
+        h->diagonal[i] = (uint8_t)(k + m);
+        h->band[i] = 2 * k >= size || 2 * m >= size;
+        h->end[k + m] = (int16_t)(i + 1);
     }
     int32_t features[SINR_AXES * SINR_HARMONICS_MAX];
     sinr_axis_features(size, features);

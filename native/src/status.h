@@ -10,6 +10,11 @@
 #define SINR_BLOCK 32             /* samples of a block, per side */
 #define SINR_SIZES 3              /* cell sizes: 8 << index */
 #define SINR_MAGNITUDES 16        /* symbols of a magnitude, the last one an escape */
-#define SINR_TRANSFORMS 9         /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
+#define SINR_ESCAPE (SINR_MAGNITUDES - 1)
+#define SINR_TRANSFORMS 9 /* 3 * vertical + horizontal, each cosine, rising sine or its mirror image */
+
+/* Sign hiding: magnitudes of a group that sum to enough tell a sign. */
+#define SINR_GROUP 16
+#define SINR_ENOUGH 4
 
 #endif
