@@ -154,16 +154,14 @@ def encode(
     picture = _without_opaque_alpha(_picture_of(image))
     book = load_codebook(codebook)
     kernels = select(device, jobs=jobs)
-    height, width, channels = picture.pixels.shape
+    height, width, _ = picture.pixels.shape
     DEFAULT_LIMITS.check(width, height)
     tiles = TileEncoder(book, passes, "rans" if entropy == "auto" else entropy, kernels)
     tile_count = math.prod(tile_grid(width, height))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
-        colour, visible = picture.pixels, None
-        if channels in (2, 4):
-            colour, visible = picture.pixels[:, :, :-1], picture.pixels[:, :, -1] > 0
-            if not keep_hidden:
-                colour = smooth_hidden(colour, visible, TILE)
+        colour, visible = picture.colour, picture.visible
+        if visible is not None and not keep_hidden:
+            colour = smooth_hidden(colour, visible, TILE)
         encoder = PictureEncoder(colour, tiles, tile_map, _sections_of(picture), weighting, visible)
         if psnr is not None:
             return search(encoder, psnr_target(psnr), progress)
@@ -326,10 +324,9 @@ def _picture_of(image: Any) -> Picture:
 
 def _without_opaque_alpha(picture: Picture) -> Picture:
     """The picture; without its alpha channel if that is opaque everywhere."""
-    pixels = picture.pixels
-    if pixels.shape[2] in (1, 3) or pixels[:, :, -1].min() < _OPAQUE:
+    if picture.alpha is None or picture.alpha.min() < _OPAQUE:
         return picture
-    return replace(picture, pixels=pixels[:, :, :-1])
+    return replace(picture, pixels=picture.colour)
 
 
 def _sections_of(picture: Picture) -> dict[str, bytes]:
@@ -339,8 +336,8 @@ def _sections_of(picture: Picture) -> dict[str, bytes]:
         InputError: a metadata block is larger than a decoder accepts by default.
     """
     sections = {}
-    if picture.pixels.shape[2] in (2, 4):
-        sections["alpha"] = _deflate_alpha(picture.pixels[:, :, -1])
+    if picture.alpha is not None:
+        sections["alpha"] = _deflate_alpha(picture.alpha)
     for name, block in (("icc", picture.icc), ("exif", picture.exif), ("xmp", picture.xmp)):
         if block:
             if len(block) > DEFAULT_LIMITS.max_metadata_bytes:

@@ -21,14 +21,17 @@ MS_SSIM_MIN_SIDE = (2 * _WINDOW_RADIUS + 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
 SSIMULACRA2_MIN_SIDE = 8
 
 
-def psnr(reference: Pixels, test: Pixels) -> float:
-    """Peak signal-to-noise ratio over all samples of two uint8 pictures, in dB (inf when they are equal).
+def psnr(reference: Pixels, test: Pixels, visible: npt.NDArray[np.bool_] | None = None) -> float:
+    """Peak signal-to-noise ratio over the samples of two uint8 pictures, in dB (inf when they are equal).
 
     Args:
         reference: uint8 array of any shape.
         test: uint8 array of the same shape.
+        visible: bool, shaped like their first axes: what counts; everything by default.
     """
     _check_pair(reference, test)
+    if visible is not None:
+        reference, test = reference[visible], test[visible]
     difference = reference.astype(np.int32) - test.astype(np.int32)
     squared_error = int(np.sum(difference * difference, dtype=np.int64))
     if squared_error == 0:

@@ -12,7 +12,7 @@ import click
 
 from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
 from inrcodec.runtime.atomic_files import STDIO, write_output
-from inrcodec.runtime.processes import mapping
+from inrcodec.runtime.processes import mapping, processes
 
 FILE_ERRORS = (*EXPECTED_ERRORS, click.UsageError)
 """What one file can cause and the others survive; an option may fit some of the files only."""
@@ -157,7 +157,7 @@ class Batch:
         work: Callable[[Files], tuple[bytes, _Facts] | Exception],
         files: Sequence[Files],
         *,
-        processes: int,
+        count: int,
         overwrite: bool,
     ) -> Iterator[tuple[str, _Facts]]:
         """Does the work of each pair of files, and writes what comes of it.
@@ -166,13 +166,13 @@ class Batch:
             work: importable by name in another process; what is written, and what there is to say about it,
                 or one of `FILE_ERRORS` that happened. It writes nothing: a process may end at any moment.
             files: sources and targets.
-            processes: that share the work.
+            count: processes that share the work.
             overwrite: whether existing files may be replaced.
 
         Yields:
             Target, and what there is to say, of each file that is written.
         """
-        with mapping(processes) as share:
+        with mapping(count) as share:
             for (source, target), result in zip(files, share(work, files), strict=True):
                 try:
                     if isinstance(result, Exception):
@@ -183,6 +183,14 @@ class Batch:
                     self.report(exc, source)
                 else:
                     yield target, facts
+
+
+def shares(files: Sequence[Files], device: str, jobs: int) -> tuple[int, int]:
+    """Processes that share some files, and jobs that share each: either several files are shared, or one."""
+    from inrcodec.kernels import select
+
+    count = processes(jobs, len(files), gain=select(device).device == "cpu")
+    return count, jobs if count == 1 else 1
 
 
 def _walks(names: Sequence[str], recursive: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inrcodec.cli.batch import FILE_ERRORS, Batch, Files, is_folder
+from inrcodec.cli.batch import FILE_ERRORS, Batch, Files, is_folder, shares
 from inrcodec.cli.errors import picture_warnings, report_warnings
 from inrcodec.cli.options import (
     SINR_SUFFIX,
@@ -102,10 +102,8 @@ def decode(
     if scale is not None and size is not None:
         raise click.UsageError("give only one of --scale and --size")
     from inrcodec.decoding.view import View
-    from inrcodec.kernels import select
     from inrcodec.limits import DEFAULT_LIMITS, Limits
     from inrcodec.pictures.files import OUTPUT_FORMATS
-    from inrcodec.runtime.processes import processes
 
     if file_format is None:
         named = output not in (None, STDIO) and not is_folder(output, sources, recursive)
@@ -125,20 +123,19 @@ def decode(
     )
     if not files:
         ctx.exit(batch.exit_code)
-    # Several files are shared among processes rather than the tiles of each.
-    count = processes(jobs, len(files), gain=select(device).device == "cpu")
+    count, jobs = shares(files, device, jobs)
     task = _Task(
         View(scale, size, crop),
         file_format,
         background,
         codebook,
         device,
-        jobs if count == 1 else 1,
+        jobs,
         Limits(max_pixels=max_pixels) if max_pixels else DEFAULT_LIMITS,
         overwrite=force,
         progress=count == 1,
     )
-    for _, (source, said) in batch.write(task.run, files, processes=count, overwrite=force):
+    for _, (source, said) in batch.write(task.run, files, count=count, overwrite=force):
         report_warnings(said, source)
     ctx.exit(batch.exit_code)
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inrcodec.cli.batch import Batch
+from inrcodec.cli.batch import Batch, shares
 from inrcodec.cli.errors import EXPECTED_ERRORS, picture_warnings, report_warnings
 from inrcodec.cli.options import (
     SINR_SUFFIX,
@@ -135,9 +136,7 @@ def encode(
     if codebook is not None:
         options["codebook"] = codebook
 
-    from inrcodec.kernels import select
     from inrcodec.pictures.opening import readable_suffixes
-    from inrcodec.runtime.processes import processes
 
     batch = Batch()
     files = batch.plan(
@@ -150,17 +149,16 @@ def encode(
     )
     if not files:
         ctx.exit(batch.exit_code)
-    # Several images are shared among processes rather than the tiles of each.
-    count = processes(jobs, len(files), gain=select(device).device == "cpu")
+    count, jobs = shares(files, device, jobs)
     task = _Task(
-        options | {"jobs": jobs if count == 1 else 1},
+        options | {"jobs": jobs},
         {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient},
         overwrite=force,
         progress=not quiet and count == 1,
         measure=as_json or not quiet,
     )
     advised = False
-    for target, facts in batch.write(task.run, files, processes=count, overwrite=force):
+    for target, facts in batch.write(task.run, files, count=count, overwrite=force):
         if not quiet:
             advice = [_ADVICE] if facts["drawn"] and not advised else []
             advised |= facts["drawn"]
@@ -250,21 +248,14 @@ def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> f
 
     Measured over the colour samples of pixels that are not fully transparent: the rest cannot be seen.
     """
-    import numpy as np
-
     from inrcodec.codec import decode
     from inrcodec.metrics import psnr
 
-    original = picture.pixels
     decoding = {name: options[name] for name in ("device", "jobs", "codebook") if name in options}
-    channels = original.shape[2]
+    original = picture.colour
     decoded = decode(data, **decoding).reshape(*original.shape[:2], -1)
-    visible = original[:, :, -1] > 0 if channels in (2, 4) else np.ones(original.shape[:2], dtype=bool)
-    colours = channels - 1 if channels in (2, 4) else channels
-    if not visible.any():
-        return None
-    value = psnr(original[visible][:, :colours], decoded[visible][:, :colours])
-    return value if np.isfinite(value) else None
+    value = psnr(original, decoded[:, :, : original.shape[2]], picture.visible)
+    return value if math.isfinite(value) else None
 
 
 def _summary(facts: dict[str, Any]) -> str:

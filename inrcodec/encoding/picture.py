@@ -94,9 +94,7 @@ class PictureEncoder:
         coded = list(self.mapping(partial(self.tiles.run_and_keep, self._quantiser(step)), self._parts()))
         data = self._packed(step, [part for part, _ in coded])
         decoded = self._restored(step, [tile for _, tile in coded])
-        if self.visible is None:
-            return data, psnr(self.colour, decoded)
-        return data, psnr(self.colour[self.visible], decoded[self.visible])
+        return data, psnr(self.colour, decoded, self.visible)
 
     def _quantiser(self, step: int) -> Quantiser:
         return Quantiser(step, self.weighting)

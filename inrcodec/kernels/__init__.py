@@ -106,9 +106,13 @@ NAMES = tuple(_HOMES)
 """Kernel sets there are; whether the native one was compiled, `compiled` says."""
 
 
+LIBRARY = "inrcodec.kernels._native"
+"""Where the native kernels were compiled to, if there was a C compiler when the package was installed."""
+
+
 def compiled() -> bool:
-    """Whether there was a C compiler when the package was installed."""
-    return find_spec("inrcodec.kernels._native") is not None
+    """Whether there are native kernels."""
+    return find_spec(LIBRARY) is not None
 
 
 def select(device: str = "auto", name: str | None = None, jobs: int | None = None) -> Kernels:

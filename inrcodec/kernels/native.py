@@ -5,8 +5,7 @@ arrays are handed over as pointers to memory that this module has made or checke
 """
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from inrcodec.entropy.context_network import ContextNetwork
 from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError, FormatError
+from inrcodec.kernels import LIBRARY
 from inrcodec.runtime.threads import threads
 from inrcodec.signal.prediction import PredictionNetwork
 from inrcodec.signal.quantiser import Quantiser
@@ -28,7 +28,6 @@ from inrcodec.signal.restoration import RestorationNetwork
 from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Box, CellMap, Partition
 from inrcodec.tile.symbols import TileSymbols
 
-_LIBRARY = "inrcodec.kernels._native"
 _ALIGNMENT = 64
 _CELLS_PER_BLOCK = (BLOCK // UNIT) ** 2
 
@@ -41,7 +40,7 @@ Array = npt.NDArray[Any]
 _Pointer = ctypes.c_void_p
 _PARTS = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
 
-_NO_MEMORY = 10
+_ARGUMENT, _NO_MEMORY = 8, 10
 _REFUSED = {
     1: "the tile is truncated",
     2: "the entropy-coded stream is corrupt",
@@ -95,7 +94,7 @@ def _library() -> ctypes.CDLL:
     Raises:
         EncodeError: it was not compiled when the package was installed.
     """
-    spec = find_spec(_LIBRARY)
+    spec = find_spec(LIBRARY)
     if spec is None or spec.origin is None:
         raise EncodeError("the native kernels were not compiled: there was no C compiler")
     library = ctypes.CDLL(spec.origin)
@@ -276,16 +275,6 @@ class _Tile:
         return np.empty((self.channels, rows * BLOCK, cols * BLOCK), np.int16)
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ctypes.c_void_p]:
-    """Threads that share a call's work, and end with it."""
-    pool = _Pointer(_library().sinr_pool_start(workers))
-    try:
-        yield pool
-    finally:
-        _library().sinr_pool_stop(pool)
-
-
 @dataclass(frozen=True)
 class NativeKernels:
     """See `inrcodec.kernels.Kernels`.
@@ -299,6 +288,17 @@ class NativeKernels:
     own_threads = True
     workers: int = 1
 
+    def _status(self, function: Callable[..., int], *arguments: Any) -> int:
+        """What a function of the library says, whose last argument is the threads that share its work."""
+        pool = _Pointer(_library().sinr_pool_start(self.workers))
+        try:
+            return function(*arguments, pool)
+        finally:
+            _library().sinr_pool_stop(pool)
+
+    def _run(self, function: Callable[..., int], *arguments: Any) -> None:
+        _check(self._status(function, *arguments))
+
     def read_tile(
         self, data: bytes, blocks: tuple[int, int], channels: int, step: int, model: EntropyModel
     ) -> TileSymbols:
@@ -306,8 +306,7 @@ class NativeKernels:
         tile = _Tile.empty(blocks, channels)
         network = _Pointer(_entropy(model).address)
         size = ctypes.c_size_t(len(data))
-        with _pool(self.workers) as pool:
-            _check(_library().sinr_read_tile(network, data, size, *tile.shape, step, tile.pointers, pool))
+        self._run(_library().sinr_read_tile, network, data, size, *tile.shape, step, tile.pointers)
         return tile.symbols()
 
     def write_tile(self, symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
@@ -316,11 +315,16 @@ class NativeKernels:
         data = np.empty(_library().sinr_tile_bound(*tile.shape), np.uint8)
         size = ctypes.c_size_t()
         network = _Pointer(_entropy(model).address)
-        with _pool(self.workers) as pool:
-            status = _library().sinr_write_tile(
-                network, tile.pointers, *tile.shape, step, _pointer(data), ctypes.byref(size), pool
-            )
-        if status and status != _NO_MEMORY:
+        status = self._status(
+            _library().sinr_write_tile,
+            network,
+            tile.pointers,
+            *tile.shape,
+            step,
+            _pointer(data),
+            ctypes.byref(size),
+        )
+        if status == _ARGUMENT:
             raise ValueError("a hidden sign is not what the magnitudes tell")
         _check(status)
         return data[: size.value].tobytes()
@@ -332,12 +336,14 @@ class NativeKernels:
         tile = _Tile.of(symbols)
         planes = tile.planes()
         networks = _predictors(predictors)
-        with _pool(self.workers) as pool:
-            _check(
-                _library().sinr_draw_tile(
-                    tile.pointers, *tile.shape, _quantiser(quantiser), networks, _pointer(planes), pool
-                )
-            )
+        self._run(
+            _library().sinr_draw_tile,
+            tile.pointers,
+            *tile.shape,
+            _quantiser(quantiser),
+            networks,
+            _pointer(planes),
+        )
         return planes
 
     def restore(
@@ -352,12 +358,14 @@ class NativeKernels:
         parts = (array.ctypes.data for array in (samples, owner, sizes))
         picture = _Unrestored(*samples.shape, *parts)
         restorer = _Pointer(_restorer(network).address)
-        with _pool(self.workers) as pool:
-            _check(
-                _library().sinr_restore(
-                    restorer, ctypes.byref(picture), step, ctypes.byref(_Box(*box)), _pointer(result), pool
-                )
-            )
+        self._run(
+            _library().sinr_restore,
+            restorer,
+            ctypes.byref(picture),
+            step,
+            ctypes.byref(_Box(*box)),
+            _pointer(result),
+        )
         return result
 
     def to_pixels(self, planes: Planes) -> Pixels:
@@ -380,19 +388,16 @@ class NativeKernels:
             for index, taps in (rows, cols)
         ]
         axes = [_Axis(*index.shape, index.ctypes.data, taps.ctypes.data) for index, taps in parts]
-        with _pool(self.workers) as pool:
-            _check(
-                _library().sinr_resample(
-                    _pointer(samples),
-                    *strides,
-                    channels,
-                    height,
-                    width,
-                    *map(ctypes.byref, axes),
-                    _pointer(pixels),
-                    pool,
-                )
-            )
+        self._run(
+            _library().sinr_resample,
+            _pointer(samples),
+            *strides,
+            channels,
+            height,
+            width,
+            *map(ctypes.byref, axes),
+            _pointer(pixels),
+        )
         return pixels
 
     def fit_tile(
@@ -411,20 +416,17 @@ class NativeKernels:
         tile = _Tile.empty((height // BLOCK, width // BLOCK), channels)
         drawn = tile.planes()
         networks, entropy = _predictors(predictors), _Pointer(_entropy(model).address)
-        with _pool(self.workers) as pool:
-            _check(
-                _library().sinr_fit_tile(
-                    _pointer(samples),
-                    *tile.shape,
-                    _quantiser(quantiser),
-                    networks,
-                    entropy,
-                    passes,
-                    tile.pointers,
-                    _pointer(drawn),
-                    pool,
-                )
-            )
+        self._run(
+            _library().sinr_fit_tile,
+            _pointer(samples),
+            *tile.shape,
+            _quantiser(quantiser),
+            networks,
+            entropy,
+            passes,
+            tile.pointers,
+            _pointer(drawn),
+        )
         return Fit(tile.symbols(), drawn)
 
 

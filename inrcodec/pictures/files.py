@@ -216,8 +216,10 @@ def picture_bytes(
         EncodeError: the format is unknown, or cannot hold this picture.
     """
     writer = _writer_for(file_format)
-    pixels = picture.pixels if background is None else _over(picture.pixels, background)
-    if pixels.shape[2] in (2, 4) and not writer.alpha:
+    pixels = picture.pixels
+    if picture.alpha is not None and background is not None:
+        pixels = _over(picture.colour, picture.alpha, background)
+    elif picture.alpha is not None and not writer.alpha:
         raise EncodeError(
             f"{writer.name} cannot hold an alpha channel; choose png, webp or tiff, or a --background"
         )
@@ -298,16 +300,16 @@ def _tiff(
         return after(EMPTY)
 
 
-def _over(pixels: npt.NDArray[np.uint8], background: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """(H, W, 1 to 4) pixels laid over a colour, (H, W, 1 or 3): grey where both are."""
-    channels = pixels.shape[2]
-    if channels in (1, 3):
-        return pixels
-    colour, alpha = pixels[:, :, :-1].astype(np.uint32), pixels[:, :, -1:].astype(np.uint32)
+def _over(
+    colour: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8], background: tuple[int, int, int]
+) -> npt.NDArray[np.uint8]:
+    """(H, W, 1 or 3) pixels laid over a colour by their alpha, (H, W); grey stays so where both are."""
+    share = alpha[:, :, None].astype(np.uint32)
     below = np.array(background, np.uint32)
-    if channels == 2 and len(set(background)) == 1:
+    if colour.shape[2] == 1 and len(set(background)) == 1:
         below = below[:1]
-    result: npt.NDArray[np.uint8] = ((colour * alpha + below * (255 - alpha) + 127) // 255).astype(np.uint8)
+    mixed = colour.astype(np.uint32) * share + below * (255 - share)
+    result: npt.NDArray[np.uint8] = ((mixed + 127) // 255).astype(np.uint8)
     return result
 
 

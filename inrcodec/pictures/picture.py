@@ -39,3 +39,18 @@ class Picture:
             raise InputError(f"pixels must have shape (height, width, 1 to 4 channels), not {shape}")
         if 0 in shape:
             raise InputError("the image has no pixels")
+
+    @property
+    def colour(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 1 or 3) uint8 pixels without alpha."""
+        return self.pixels if self.alpha is None else self.pixels[:, :, :-1]
+
+    @property
+    def alpha(self) -> npt.NDArray[np.uint8] | None:
+        """(H, W) uint8, or None without an alpha channel."""
+        return self.pixels[:, :, -1] if self.pixels.shape[2] in (2, 4) else None
+
+    @property
+    def visible(self) -> npt.NDArray[np.bool_] | None:
+        """(H, W) bool, which pixels are not fully transparent; None without an alpha channel."""
+        return None if self.alpha is None else self.alpha > 0
