@@ -191,6 +191,13 @@ def block_cells(split, y, x):
 # ---- Section 5: rANS -------------------------------------------------------------------------------------
 
 
+def lane_count(blocks):
+    lanes = 1
+    while 2 * lanes <= blocks / 64:
+        lanes *= 2
+    return lanes
+
+
 class Rans:
     def __init__(self, stream, lanes):
         self.states = list(struct.unpack_from(f"<{lanes}I", stream))
@@ -239,8 +246,7 @@ def context_table(codebook, name, features, plane):
 
 def read_rans_tile(data, block_rows, block_cols, planes, q, codebook):
     tile = Bytes(data)
-    lanes = 2 ** tile.take(1)[0]
-    rans = Rans(tile.take(tile.varint()), lanes)
+    rans = Rans(tile.take(tile.varint()), lane_count(block_rows * block_cols))
     g = (q >= 384) + (q >= 960)
     cells = Cells(read_splits(rans, block_rows, block_cols, g, codebook))
     read_cells(rans, cells, planes, q, g, codebook)

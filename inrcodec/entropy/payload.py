@@ -27,11 +27,12 @@ from inrcodec.tile.symbols import TileSymbols
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-_MAX_LANES_LOG = 12
-_SIGN_AND_EXCESS_BITS = 42
-"""Most plain bits of a quantised residual: its sign, and an excess of 20 zeros and 21 digits."""
-_BITS_PER_LANE = 12000
-"""A lane costs about 17 bits: one per this many bits keeps that below 0.2 %."""
+_LEAST_BLOCKS_OF_LANE = 64
+"""A lane costs about 17 bits: a thousandth of what so many blocks of a photo take at a low rate."""
+_MOST_ZEROS = 20
+"""Before an excess."""
+_SIGN_AND_EXCESS_BITS = 1 + 2 * _MOST_ZEROS + 1
+"""Most plain bits of a quantised residual."""
 
 
 def write_tile(symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
@@ -54,9 +55,21 @@ def write_tile(symbols: TileSymbols, step: int, model: EntropyModel) -> bytes:
 
     walk_tile(symbols, step, model.mode_count, code)
     plain = _plain_bits(symbols.residuals)
-    lanes_log = max(0, min(_MAX_LANES_LOG, round(np.log2(max(1.0, coder.bits / _BITS_PER_LANE)))))
-    stream = coder.finish(1 << lanes_log)
-    return bytes([lanes_log]) + write_varint(len(stream)) + stream + plain
+    stream = coder.finish(lanes(symbols.partition.splits.size))
+    return write_varint(len(stream)) + stream + plain
+
+
+def lanes(blocks: int) -> int:
+    """Lanes of the stream of a tile: a power of two.
+
+    A decoder that takes a lane's worth of symbols at a time would be slow with few of them, so their number
+    is not left to the file.
+
+    Args:
+        blocks: of the tile, at least 1.
+    """
+    share: int = max(1, blocks // _LEAST_BLOCKS_OF_LANE)
+    return 1 << (share.bit_length() - 1)
 
 
 def read_tile(
@@ -75,16 +88,14 @@ def read_tile(
         FormatError: the bytes are not a tile of that shape.
     """
     reader = Reader(data)
-    lanes_log = reader.take(1)[0]
-    if lanes_log > _MAX_LANES_LOG:
-        raise FormatError("a number in the file is out of range")
     stream = reader.take(reader.varint(reader.left))
     samples = blocks[0] * blocks[1] * BLOCK * BLOCK * channels
     # A symbol reads a word at most. A block has a split, up to 16 cells of 2 + C symbols, and residuals.
     symbols = blocks[0] * blocks[1] * (1 + (BLOCK // UNIT) ** 2 * (2 + channels)) + samples
-    if len(stream) > (4 << lanes_log) + 2 * symbols or 8 * reader.left > samples * _SIGN_AND_EXCESS_BITS + 7:
+    width = lanes(blocks[0] * blocks[1])
+    if len(stream) > 4 * width + 2 * symbols or 8 * reader.left > samples * _SIGN_AND_EXCESS_BITS + 7:
         raise FormatError("the tile has bytes left over")
-    coder = Decoder(stream, 1 << lanes_log)
+    coder = Decoder(stream, width)
 
     def code(batch: Batch) -> IntArray:
         return coder.decode(*model.rows(batch))
@@ -151,18 +162,17 @@ def _with_plain_bits(magnitudes: dict[int, IntArray], data: bytes) -> dict[int, 
     escaped = np.flatnonzero(flat == ESCAPE)
     if len(bits) < len(written):
         raise FormatError("the signs are truncated")
-    at = len(written)
-    ones = np.flatnonzero(bits[at:]) + at
+    # Text, because nothing in Python finds a one and reads the digits behind it faster.
+    text = (bits[len(written) :] | ord("0")).tobytes()
+    at = 0
     for index in escaped.tolist():
-        found = np.searchsorted(ones, at)
-        zeros = int(ones[found]) - at if found < len(ones) else len(bits)
-        end = at + 2 * zeros + 1
-        if zeros > 20 or end > len(bits):
+        one = text.find(b"1", at)
+        end = 2 * one - at + 1
+        if not 0 <= one - at <= _MOST_ZEROS or end > len(text):
             raise FormatError("an escaped value is corrupt")
-        value = int.from_bytes(np.packbits(bits[at:end]).tobytes(), "big") >> (-(2 * zeros + 1) % 8)
-        flat[index] += value - 1
+        flat[index] += int(text[one:end], 2) - 1
         at = end
-    if len(bits) - at > 7 or bits[at:].any():
+    if len(text) - at > 7 or b"1" in text[at:]:
         raise FormatError("the tile has bytes left over")
     shapes = {s: v.shape for s, v in magnitudes.items()}
     if len(escaped):

@@ -1,9 +1,13 @@
-"""Interleaved range asymmetric numeral system: integers to bytes and back, many symbols at a time.
+"""Interleaved range asymmetric numeral system: integers to bytes and back.
 
 rANS (Duda 2013, arXiv:1311.2540) with 32-bit states and 16-bit renormalisation, interleaved over *lanes*
-as in Giesen 2014 (arXiv:1402.3392), so that numpy carries the load. Symbols come in batches; a batch is cut
-into chunks of at most `lanes` symbols, and symbol i of a chunk uses lane i. Everything is integer.
+as in Giesen 2014 (arXiv:1402.3392). Symbols come in batches; symbol j of a batch uses lane j modulo their
+number. Everything is integer. Symbols are coded one by one: there are too few lanes for numpy to gain
+anything by taking a lane's worth at a time, and a picture may be so small that there is only one.
 """
+
+from bisect import bisect_right
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +17,7 @@ from inrcodec.errors import FormatError
 PRECISION = 14
 """Frequencies of a table row sum to 2**PRECISION."""
 _LOW = 1 << 16
-_MASK = np.uint64((1 << PRECISION) - 1)
-_SHIFT = np.uint64(PRECISION)
-_WORD = np.uint64(16)
+_MASK = (1 << PRECISION) - 1
 
 IntArray = npt.NDArray[np.int64]
 
@@ -24,9 +26,7 @@ class Tables:
     """Frequency tables, one per row.
 
     Attributes:
-        cumulative: (rows, symbols + 1) uint64, from 0 to 2**PRECISION, strictly increasing.
-        ends: (rows * symbols,) uint64, where symbols end, row after row, every row 2**PRECISION after the one
-            before: one ascending list, so that one binary search finds the symbol of any slot of any row.
+        cumulative: (rows, symbols + 1) int64, from 0 to 2**PRECISION, strictly increasing.
     """
 
     def __init__(self, frequencies: npt.NDArray[np.integer]) -> None:
@@ -37,10 +37,14 @@ class Tables:
         """
         if frequencies.min(initial=1) < 1 or np.any(frequencies.sum(1, dtype=np.int64) != 1 << PRECISION):
             raise FormatError("a frequency table is not a distribution")
-        self.cumulative = np.zeros((len(frequencies), frequencies.shape[1] + 1), np.uint64)
+        self.cumulative = np.zeros((len(frequencies), frequencies.shape[1] + 1), np.int64)
         np.cumsum(frequencies, axis=1, out=self.cumulative[:, 1:])
-        bases = np.arange(len(frequencies), dtype=np.uint64)[:, None] << _SHIFT
-        self.ends = (bases + self.cumulative[:, 1:]).ravel()
+
+    @cached_property
+    def rows(self) -> list[list[int]]:
+        """`cumulative`, as what Python looks up fastest."""
+        result: list[list[int]] = self.cumulative.tolist()
+        return result
 
     @property
     def bits(self) -> npt.NDArray[np.float64]:
@@ -53,8 +57,8 @@ class Encoder:
     """Collects symbols; `finish` turns them into bytes."""
 
     def __init__(self) -> None:
-        self._starts: list[npt.NDArray[np.uint64]] = []
-        self._frequencies: list[npt.NDArray[np.uint64]] = []
+        self._starts: list[IntArray] = []
+        self._frequencies: list[IntArray] = []
 
     def encode(self, tables: Tables, rows: IntArray, symbols: IntArray) -> None:
         """Adds one batch.
@@ -68,32 +72,24 @@ class Encoder:
         self._starts.append(start)
         self._frequencies.append(tables.cumulative[rows, symbols + 1] - start)
 
-    @property
-    def bits(self) -> float:
-        """Ideal code length so far, in bits."""
-        return float(sum((PRECISION - np.log2(f.astype(np.float64))).sum() for f in self._frequencies))
-
     def finish(self, lanes: int) -> bytes:
         """The stream: the final states of all lanes (uint32), then 16-bit words; little endian.
 
         Args:
             lanes: at least 1.
         """
-        states = np.full(lanes, _LOW, np.uint64)
-        words: list[npt.NDArray[np.uint64]] = []
+        states = [_LOW] * lanes
+        words: list[int] = []
         for starts, frequencies in zip(reversed(self._starts), reversed(self._frequencies), strict=True):
-            n = len(starts)
-            for begin in range((n - 1) // lanes * lanes if n else -1, -1, -lanes):
-                start, frequency = starts[begin : begin + lanes], frequencies[begin : begin + lanes]
-                x = states[: len(start)]
-                full = x >= frequency << np.uint64(32 - PRECISION)
-                if full.any():
-                    words.append((x[full] & np.uint64(0xFFFF))[::-1])
-                    x = np.where(full, x >> _WORD, x)
-                quotient, remainder = np.divmod(x, frequency)
-                states[: len(start)] = (quotient << _SHIFT) + remainder + start
-        body = np.concatenate(words)[::-1] if words else np.zeros(0, np.uint64)
-        return states.astype("<u4").tobytes() + body.astype("<u2").tobytes()
+            lane = len(starts) % lanes
+            for start, frequency in zip(starts[::-1].tolist(), frequencies[::-1].tolist(), strict=True):
+                lane = (lane or lanes) - 1
+                x = states[lane]
+                if x >= frequency << (32 - PRECISION):
+                    words.append(x & 0xFFFF)
+                    x >>= 16
+                states[lane] = (x // frequency << PRECISION) + x % frequency + start
+        return np.array(states, "<u4").tobytes() + np.array(words[::-1], "<u2").tobytes()
 
 
 class Decoder:
@@ -107,12 +103,10 @@ class Decoder:
         """
         if len(data) < 4 * lanes or len(data) % 2:
             raise FormatError("the entropy-coded stream is truncated")
-        self._states = np.frombuffer(data, "<u4", lanes).astype(np.uint64)
-        if self._states.min() < _LOW:
+        self._states: list[int] = np.frombuffer(data, "<u4", lanes).tolist()
+        if min(self._states) < _LOW:
             raise FormatError("the entropy-coded stream is corrupt")
-        self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.uint64)
-        self._next = 0
-        self._lanes = lanes
+        self._words = iter(np.frombuffer(data, "<u2", offset=4 * lanes).tolist())
 
     def decode(self, tables: Tables, rows: IntArray) -> IntArray:
         """Reads one batch.
@@ -127,26 +121,26 @@ class Decoder:
         Raises:
             FormatError: the stream ends too early.
         """
-        result = np.empty(len(rows), np.int64)
-        base, starts = rows.astype(np.uint64) << _SHIFT, tables.cumulative.ravel()
-        for begin in range(0, len(rows), self._lanes):
-            part = slice(begin, min(begin + self._lanes, len(rows)))
-            states = self._states[: part.stop - begin]
-            slot = states & _MASK
-            found = tables.ends.searchsorted(base[part] + slot, side="right")
-            start = starts[found + rows[part]]
-            states = (tables.ends[found] - base[part] - start) * (states >> _SHIFT) + slot - start
-            (empty,) = (states < _LOW).nonzero()
-            if empty.size:
-                after = self._next + empty.size
-                if after > self._words.size:
+        states, words, tables_of = self._states, self._words, tables.rows
+        symbols: list[int] = []
+        lane, lanes = 0, len(states)
+        for row in rows.tolist():
+            starts, x = tables_of[row], states[lane]
+            slot = x & _MASK
+            found = bisect_right(starts, slot)
+            start = starts[found - 1]
+            x = (starts[found] - start) * (x >> PRECISION) + slot - start
+            if x < _LOW:
+                word = next(words, None)
+                if word is None:
                     raise FormatError("the entropy-coded stream is truncated")
-                states[empty] = (states[empty] << _WORD) | self._words[self._next : after]
-                self._next = after
-            self._states[: part.stop - begin] = states
-            result[part] = found
-        result -= rows * (tables.cumulative.shape[1] - 1)
-        return result
+                x = x << 16 | word
+            states[lane] = x
+            symbols.append(found - 1)
+            lane += 1
+            if lane == lanes:
+                lane = 0
+        return np.array(symbols, np.int64)
 
     def finish(self) -> None:
         """Checks that the stream ended exactly here.
@@ -154,7 +148,7 @@ class Decoder:
         Raises:
             FormatError: words are left, or a state is not what the encoder began with.
         """
-        if self._next != len(self._words) or np.any(self._states != _LOW):
+        if next(self._words, None) is not None or any(state != _LOW for state in self._states):
             raise FormatError("the entropy-coded stream is corrupt")
 
 

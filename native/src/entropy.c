@@ -9,16 +9,8 @@
 
 /* Shifts of negative numbers to the right round down, as they do with every compiler this is made for. */
 
-enum {
-    MARGIN = 3,
-    BINS = 8,
-    ROW_OF_BINS = BINS + 1,
-    TRUE_ = 32,
-    CERTAIN = 48,
-    HIDDEN_MAX = 255,
-    LANES_LOG_MAX = 12
-};
-enum { BITS_PER_LANE = 12000, DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
+enum { MARGIN = 3, BINS = 8, ROW_OF_BINS = BINS + 1, TRUE_ = 32, CERTAIN = 48, HIDDEN_MAX = 255 };
+enum { DIAGONALS = 2 * SINR_BLOCK, LOGS = 1024 };
 
 /* Inputs of the networks of last diagonals, before those that tell transform types and modes apart. */
 enum {
@@ -177,6 +169,13 @@ sinr_status sinr_context_fill(
 
 #define LOW 0x10000u
 
+/* Binary logarithm of the number of lanes: the largest power of two that leaves each 64 blocks, or one lane. */
+static int lanes_log(int block_rows, int block_cols) {
+    int log = 0;
+    while (block_rows * block_cols >> (log + 7)) log++;
+    return log;
+}
+
 typedef struct {
     const uint8_t *words, *end; /* 16 bits each, little endian */
     uint32_t *states;
@@ -189,8 +188,7 @@ static uint32_t little(const uint8_t *bytes, int count) {
     return value;
 }
 
-static sinr_status decoder_start(rans_decoder *d, const uint8_t *data, size_t size, int lanes_log) {
-    uint32_t lanes = 1u << lanes_log;
+static sinr_status decoder_start(rans_decoder *d, const uint8_t *data, size_t size, uint32_t lanes) {
     if (size < 4 * (size_t)lanes || size % 2) return SINR_TRUNCATED;
     d->last_lane = lanes - 1;
     for (uint32_t i = 0; i < lanes; i++) {
@@ -232,8 +230,7 @@ typedef struct {
 #define FIRST_OF_BATCH 0x8000u
 
 /* Writes the stream to the end of `end` backwards, and says where it begins. */
-static uint8_t *encode_all(const rans_item *items, size_t count, int lanes_log, uint32_t *states, uint8_t *end) {
-    uint32_t lanes = 1u << lanes_log;
+static uint8_t *encode_all(const rans_item *items, size_t count, uint32_t lanes, uint32_t *states, uint8_t *end) {
     for (uint32_t i = 0; i < lanes; i++) states[i] = LOW;
     uint8_t *at = end;
     for (size_t batch_end = count; batch_end;) {
@@ -898,7 +895,7 @@ static void tile_layout(
     sinr_arena *arena) {
     walk_layout(w, model, block_rows, block_cols, channels, arena);
     *s = sinr_take(arena, 1, sizeof **s);
-    w->decoder.states = sinr_take(arena, (size_t)1 << LANES_LOG_MAX, sizeof *w->decoder.states);
+    w->decoder.states = sinr_take(arena, (size_t)1 << lanes_log(block_rows, block_cols), sizeof *w->decoder.states);
     size_t symbols = most_symbols((size_t)block_rows * (size_t)block_cols, channels);
     w->items = sinr_take(arena, items ? symbols : 0, sizeof *w->items);
 }
@@ -916,10 +913,7 @@ static void *tile_memory(
 }
 
 static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t size) {
-    if (!size) return SINR_TRUNCATED;
-    int lanes_log = data[0];
-    if (lanes_log > LANES_LOG_MAX) return SINR_OUT_OF_RANGE;
-    size_t at = 1;
+    size_t at = 0;
     uint64_t declared = 0;
     for (int shift = 0;; shift += 7) {
         if (at == size) return SINR_TRUNCATED;
@@ -936,9 +930,10 @@ static sinr_status read_all(walk *w, const scans *s, const uint8_t *data, size_t
     /* A symbol reads a word at most; plain bits are a sign, and an excess of 20 zeros and 21 digits. */
     size_t blocks = (size_t)w->partition.block_rows * (size_t)w->partition.block_cols;
     size_t samples = blocks * 1024 * (size_t)w->channels, symbols = most_symbols(blocks, w->channels);
-    if (length > ((size_t)4 << lanes_log) + 2 * symbols) return SINR_LEFT_OVER;
+    uint32_t lanes = 1u << lanes_log(w->partition.block_rows, w->partition.block_cols);
+    if (length > 4 * (size_t)lanes + 2 * symbols) return SINR_LEFT_OVER;
     if (8 * (size - at - length) > samples * 42 + 7) return SINR_LEFT_OVER;
-    sinr_status status = decoder_start(&w->decoder, data + at, length, lanes_log);
+    sinr_status status = decoder_start(&w->decoder, data + at, length, lanes);
     if (status) return status;
     if (!walk_splits(w)) return SINR_TRUNCATED;
     sinr_partition_fill(&w->partition, w->integers.splits);
@@ -987,7 +982,7 @@ size_t sinr_tile_bound(int block_rows, int block_cols, int channels) {
     size_t blocks = (size_t)block_rows * (size_t)block_cols, planes = (size_t)channels;
     size_t symbols = most_symbols(blocks, channels);
     /* A symbol is at most 14 bits; a residual takes a sign and 41 bits of excess. */
-    return 16 + ((size_t)4 << LANES_LOG_MAX) + 2 * symbols + blocks * planes * 1024 * 6;
+    return 16 + ((size_t)4 << lanes_log(block_rows, block_cols)) + 2 * symbols + blocks * planes * 1024 * 6;
 }
 
 sinr_status sinr_write_tile(
@@ -1002,16 +997,12 @@ sinr_status sinr_write_tile(
     walk_splits(&w);
     walk_cells(&w);
     walk_magnitudes(&w);
-    double bits = 0;
-    for (size_t i = 0; i < w.count; i++) bits += SINR_PRECISION - log2((double)w.items[i].frequency);
-    long lanes_log = lrint(log2(fmax(1.0, bits / BITS_PER_LANE)));
-    if (lanes_log > LANES_LOG_MAX) lanes_log = LANES_LOG_MAX;
     /* The stream is written backwards to the end of where it may lie, then moved. */
-    uint8_t *end = data + 16 + ((size_t)4 << LANES_LOG_MAX) + 2 * w.count;
-    uint8_t *begin = encode_all(w.items, w.count, (int)lanes_log, w.decoder.states, end);
+    uint32_t lanes = 1u << lanes_log(block_rows, block_cols);
+    uint8_t *end = data + 16 + 4 * (size_t)lanes + 2 * w.count;
+    uint8_t *begin = encode_all(w.items, w.count, lanes, w.decoder.states, end);
     size_t length = (size_t)(end - begin), at = 0;
     uint8_t head[12];
-    head[at++] = (uint8_t)lanes_log;
     size_t left = length;
     for (; left > 0x7f; left >>= 7) head[at++] = (uint8_t)(left & 0x7f) | 0x80;
     head[at++] = (uint8_t)left;

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from synthetic import MODES, read_payload, telling, tile_symbols, write_payload
 
 from inrcodec.entropy.context_network import ESCAPE, ROWS
+from inrcodec.entropy.payload import lanes
 from inrcodec.errors import FormatError
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import SIZES, Partition
@@ -58,6 +59,13 @@ def test_nothing_but_zeros(synthetic_codebook, entropy, channels):
     symbols = TileSymbols(partition, np.zeros(1, np.int64), np.zeros(1, np.int64), residuals)
     data = round_trip(symbols, synthetic_codebook.entropy, entropy)
     assert len(data) < 40
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"), [(1, 1), (64, 1), (127, 1), (128, 2), (255, 2), (384, 4), (1024, 16)]
+)
+def test_every_lane_has_64_blocks_where_there_are_so_many(blocks, expected):
+    assert lanes(blocks) == expected
 
 
 @pytest.mark.parametrize("entropy", ENTROPY)

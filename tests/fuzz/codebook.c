@@ -17,7 +17,7 @@ static void decode(const sinr_codebook *codebook, const uint8_t *noise, size_t s
     file[at++] = 32;
     file[at++] = 32;
     file[at++] = 100;
-    const uint8_t tile[] = {0, 160, 1};
+    const uint8_t tile[] = {160, 1};
     memcpy(file + at, tile, sizeof tile);
     at += sizeof tile;
     memcpy(file + at, noise + size - count, count);
