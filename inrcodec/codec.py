@@ -248,7 +248,7 @@ def decode_picture(
     pixels = np.empty((size[1], size[0], channels + (alpha is not None)), np.uint8)
     tile_count = math.prod(tile_grid(*region[2:]))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
-        assembly = assembly_of(container, book, kernels, tile_map)
+        assembly = assembly_of(container, book, kernels, tile_map, limits)
         render_region(assembly, region, pixels[:, :, :channels], kernels, alpha, progress)
     if alpha is not None:
         pixels[:, :, channels] = _scaled_alpha(alpha, region, size)

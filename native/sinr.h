@@ -101,9 +101,7 @@ void sinr_pool_stop(sinr_pool *pool);
  * pixels may hold anything.
  *
  * Memory is asked for with malloc, and given back: 50 MiB per thread; 6 bytes per pixel (2 if it is grey) of two
- * rows of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time.
- * Views that have less than a row for 500 of the picture, or so, take 20 bytes per pixel of their region
- * instead. */
+ * rows of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time. */
 sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);

@@ -203,6 +203,10 @@ def test_limits_are_the_callers(synthetic_codebook, synthetic_path):
     with pytest.raises(LimitError):
         inrcodec.inspect(data, limits=Limits(max_side=22))
     assert inrcodec.inspect(data, limits=Limits(max_pixels=19 * 23, max_side=23)).width == 19
+    # One block of 32 x 32 is decoded, whatever is shown of it.
+    inrcodec.decode(data, codebook=synthetic_path, crop=(3, 3, 1, 1), limits=Limits(max_decoded_pixels=1024))
+    with pytest.raises(LimitError, match="1024 pixels"):
+        decode_picture(data, codebook=synthetic_path, limits=Limits(max_decoded_pixels=1023))
     with pytest.raises(FormatError, match="larger"):
         decode_picture(data, codebook=synthetic_path, limits=Limits(max_metadata_bytes=3))
 

@@ -76,7 +76,7 @@ def _run_child(direction: str, codec: str, setting: str, path: Path) -> Peak:
     return Peak(**json.loads(child.stdout))
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """Highest resident size of this process so far."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -94,13 +94,13 @@ def _child(direction: str, codec_name: str, setting: str, path: str) -> None:
     codec = warm_codec(codec_name)
     if direction == "encode":
         pixels = np.load(path)
-        idle = _peak_mib()
+        idle = peak_mib()
         codec.encode(pixels, float(setting))
     else:
         data = Path(path).read_bytes()
-        idle = _peak_mib()
+        idle = peak_mib()
         codec.decode(data)
-    print(json.dumps({"idle": round(idle, 1), "working": round(_peak_mib(), 1)}))
+    print(json.dumps({"idle": round(idle, 1), "working": round(peak_mib(), 1)}))
 
 
 if __name__ == "__main__":

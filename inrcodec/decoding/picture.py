@@ -12,14 +12,19 @@ from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.decoding.view import Region
 from inrcodec.entropy import zstd_payload
 from inrcodec.kernels import Kernels
+from inrcodec.limits import Limits
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.color import to_pixels
 from inrcodec.signal.quantiser import Quantiser
-from inrcodec.signal.resampling import axis, resample_weighted
+from inrcodec.signal.resampling import WeightedRows, axis, resample_weighted
 from inrcodec.tile.partition import BLOCK, Box
 
 _STRIP_PIXELS = 1 << 20
 """Output pixels of a strip; four times as many source pixels at most."""
+_GATHERED_PIXELS = _STRIP_PIXELS
+"""Source pixels that are taken at a time where an output row needs more than a strip may have."""
+
+_OPAQUE = 255
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -58,7 +63,9 @@ class TileDecoder:
         return Tile(planes, symbols.partition.map)
 
 
-def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapping: Map) -> Assembly:
+def assembly_of(
+    container: Container, codebook: Codebook, kernels: Kernels, mapping: Map, limits: Limits
+) -> Assembly:
     """The picture of a file, whose tiles are decoded when regions need them.
 
     Args:
@@ -66,6 +73,7 @@ def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapp
         codebook: the one it was encoded with.
         kernels: what computes.
         mapping: what decodes tiles, and restores.
+        limits: bound how much is decoded, which is checked before the first tile is.
     """
     c = container
     quantiser = Quantiser(c.step, c.weighting)
@@ -78,6 +86,7 @@ def assembly_of(container: Container, codebook: Codebook, kernels: Kernels, mapp
         return data, ((bottom - top) // BLOCK, (right - left) // BLOCK)
 
     def decoded(boxes: Sequence[Box]) -> Iterator[Tile]:
+        limits.check_work(sum((bottom - top) * (right - left) for top, left, bottom, right in boxes))
         return mapping(decoder.run, map(coded, boxes))
 
     restorer = Restorer(codebook.restoration, c.step, kernels)
@@ -104,6 +113,7 @@ def render_region(
 
     Raises:
         FormatError: a tile that it needs is damaged.
+        LimitError: it needs more tiles than may be decoded.
     """
     _, _, width, height = region
     rows, cols = out.shape[:2]
@@ -111,6 +121,8 @@ def render_region(
     strips = [(begin, min(rows, begin + count)) for begin in range(0, rows, count)]
     if (cols, rows) == (width, height):
         ends = _copy(source, region, out, strips, kernels)
+    elif width * height > 4 * _STRIP_PIXELS * rows:
+        ends = _gather(source, region, out, alpha)
     else:
         ends = _resample(source, region, out, strips, kernels, alpha)
     for end in ends:
@@ -153,7 +165,34 @@ def _resample(
         if shown is None or shown.min() == shown.max():
             out[begin:end] = kernels.render(planes, vertical, horizontal)
         else:
-            weights = shown.astype(np.float32) / np.float32(255)
+            weights = shown.astype(np.float32) / np.float32(_OPAQUE)
             weighted = resample_weighted(planes.astype(np.float32), weights, vertical, horizontal)
             out[begin:end] = to_pixels(weighted)
         yield end
+
+
+def _gather(source: Assembly, region: Region, out: Pixels, alpha: Pixels | None) -> Iterator[int]:
+    """Far smaller sizes: rows of pixels are added up from pieces of the picture; yields as `_copy`."""
+    x, y, width, height = region
+    rows, cols = out.shape[:2]
+    across, down = axis(x, x + width, cols), axis(y, y + height, rows)
+    columns, lines = across.sources(source.shape[1]), down.sources(source.shape[0])
+    left, right = int(columns.min()), int(columns.max()) + 1
+    count = max(1, _GATHERED_PIXELS // (right - left))
+    pieces = [
+        (row, top, min(top + count, int(index.max()) + 1))
+        for row, index in enumerate(lines)
+        for top in range(int(index.min()), int(index.max()) + 1, count)
+    ]
+    sums: dict[int, WeightedRows] = {}
+    regions = source.regions([(top, left, bottom, right) for _, top, bottom in pieces])
+    for (row, top, bottom), planes in zip(pieces, regions, strict=True):
+        here = (lines[row] >= top) & (lines[row] < bottom)
+        taps = lines[row : row + 1, here] - top, down.taps[row : row + 1, here]
+        shown = _OPAQUE if alpha is None else alpha[top:bottom, left:right]
+        weights = np.broadcast_to(np.float32(shown) / np.float32(_OPAQUE), planes.shape[1:])
+        found = WeightedRows.of(planes.astype(np.float32), weights, taps)
+        sums[row] = sums[row] + found if row in sums else found
+        if bottom > lines[row].max():
+            out[row] = to_pixels(sums.pop(row).across((columns - left, across.taps)))[0]
+            yield row + 1

@@ -92,7 +92,7 @@ def resample(planes: FloatArray, rows: Taps, cols: Taps) -> FloatArray:
     Returns:
         (C, n, m) float32.
     """
-    return np.swapaxes(_along_last(np.swapaxes(_along_last(planes, *cols), 1, 2), *rows), 1, 2)
+    return _along_last(_along_rows(planes, rows), *cols)
 
 
 def resample_weighted(planes: FloatArray, weights: FloatArray, rows: Taps, cols: Taps) -> FloatArray:
@@ -111,17 +111,66 @@ def resample_weighted(planes: FloatArray, weights: FloatArray, rows: Taps, cols:
     Returns:
         (C, n, m) float32.
     """
-    weighted = np.concatenate([planes * weights, weights[None]])
-    sharp = resample(weighted, rows, cols)
-    soft_rows, soft_cols = ((index, np.abs(taps) + _LITTLE) for index, taps in (rows, cols))
-    soft = resample(weighted, soft_rows, soft_cols)
-    # 1 where weights are even.
-    gain = soft_rows[1].sum(1)[:, None] * soft_cols[1].sum(1)
-    some = soft[-1] > 0
-    total = np.where(some, soft[-1], 1)
-    share = np.clip(2 * sharp[-1] * gain / total - 0.5, 0, 1)
-    quotient = share * sharp[:-1] / np.where(share > 0, sharp[-1], 1) + (1 - share) * soft[:-1] / total
-    return np.where(some, quotient, resample(planes, rows, cols)).astype(np.float32)
+    return WeightedRows.of(planes, weights, rows).across(cols)
+
+
+@dataclass(frozen=True)
+class WeightedRows:
+    """Sums of samples for rows of an output grid, which become its pixels once columns are resampled, too.
+
+    Sums of disjoint taps can be added.
+
+    Attributes:
+        sharp: (C + 1, n, W) float32, planes times weights, and weights, summed by their taps.
+        soft: the same, by magnitudes of taps and a little of all samples in reach.
+        plain: (C, n, W) float32, planes, by their taps.
+        gain: (n, 1) float32, sums of what `soft` was summed by.
+    """
+
+    sharp: FloatArray
+    soft: FloatArray
+    plain: FloatArray
+    gain: FloatArray
+
+    @classmethod
+    def of(cls, planes: FloatArray, weights: FloatArray, rows: Taps) -> "WeightedRows":
+        """Sums of planes (C, H, W) whose samples have weights (H, W)."""
+        weighted = np.concatenate([planes * weights, weights[None]])
+        soft = _softened(rows)
+        return cls(
+            _along_rows(weighted, rows),
+            _along_rows(weighted, soft),
+            _along_rows(planes, rows),
+            soft[1].sum(1, keepdims=True),
+        )
+
+    def __add__(self, other: "WeightedRows") -> "WeightedRows":
+        return WeightedRows(
+            self.sharp + other.sharp,
+            self.soft + other.soft,
+            self.plain + other.plain,
+            self.gain + other.gain,
+        )
+
+    def across(self, cols: Taps) -> FloatArray:
+        """(C, n, m) float32 pixels of a grid with these rows and m columns."""
+        soft_cols = _softened(cols)
+        sharp, soft = _along_last(self.sharp, *cols), _along_last(self.soft, *soft_cols)
+        # 1 where weights are even.
+        gain = self.gain * soft_cols[1].sum(1)
+        some = soft[-1] > 0
+        total = np.where(some, soft[-1], 1)
+        share = np.clip(2 * sharp[-1] * gain / total - 0.5, 0, 1)
+        quotient = share * sharp[:-1] / np.where(share > 0, sharp[-1], 1) + (1 - share) * soft[:-1] / total
+        return np.where(some, quotient, _along_last(self.plain, *cols)).astype(np.float32)
+
+
+def _softened(taps: Taps) -> Taps:
+    return taps[0], np.abs(taps[1]) + _LITTLE
+
+
+def _along_rows(planes: FloatArray, rows: Taps) -> FloatArray:
+    return np.swapaxes(_along_last(np.swapaxes(planes, 1, 2), *rows), 1, 2)
 
 
 def _along_last(planes: FloatArray, index: npt.NDArray[np.int64], taps: FloatArray) -> FloatArray:

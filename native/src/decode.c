@@ -1,5 +1,6 @@
 /* From a file to pixels. A view is rendered strip by strip: the tiles that a strip touches are decoded, unless they
- * are from the strip before; what lies around it is joined from them, restored, and becomes pixels. */
+ * are from the strip before; what lies around it is joined from them, restored, and becomes pixels. Where a row of the
+ * result needs more than a strip, it is gathered from several. */
 #include "bounds.h"
 #include "codebook.h"
 #include "container.h"
@@ -8,6 +9,7 @@
 #include "resampling.h"
 #include "tile.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -44,10 +46,11 @@ typedef struct {
     sinr_view view;
     unsigned char *pixels;
     sinr_pool *pool;
-    bool native;                                /* each pixel of the result is one of the picture */
-    int height, width;                          /* of the picture, padded to whole blocks */
-    int strip;                                  /* rows of the result that are rendered at a time */
-    int left, right;                            /* columns that are restored */
+    bool native;       /* each pixel of the result is one of the picture */
+    int height, width; /* of the picture, padded to whole blocks */
+    int strip;         /* rows of the result that are rendered at a time */
+    int piece;         /* rows of the picture that a row of the result is gathered from at a time; 0 if it is not */
+    int left, right;   /* columns that are restored */
     int around_left, around_right, around_rows; /* what is joined for it; how many rows at most */
     int first_tile, across;                     /* columns of tiles that it takes */
     int kept; /* rows of tiles that are kept: one lies at its number modulo this */
@@ -59,6 +62,8 @@ typedef struct {
     int16_t *planes, *restored;
     int32_t *owner;
     uint8_t *sizes;
+    float *sums;       /* (channels, right - left) of a row that is gathered */
+    int16_t *gathered; /* likewise, rounded */
     sinr_grid rows, cols;
 } decoding;
 
@@ -176,6 +181,47 @@ static sinr_status restore(const decoding *d, int top, int bottom) {
     return sinr_restore(d->codebook->restorer, &around, d->info.step, &box, d->restored, d->pool);
 }
 
+/* Adds what a row of the result takes of rows `top` ... `bottom` - 1, which are restored. */
+static void add_rows(const decoding *d, int top, int bottom) {
+    const size_t row = (size_t)(d->right - d->left);
+    for (int t = 0; t < d->rows.taps; t++) {
+        const int y = d->rows.index[t];
+        if (y < top || y >= bottom) continue;
+        for (int channel = 0; channel < d->info.channels; channel++) {
+            const int16_t *from =
+                d->restored + ((size_t)channel * (size_t)(bottom - top) + (size_t)(y - top)) * row;
+            float *to = d->sums + (size_t)channel * row;
+            for (size_t x = 0; x < row; x++) to[x] += d->rows.weight[t] * from[x];
+        }
+    }
+}
+
+/* Renders row `number` of the result, which takes more of the picture than may be restored at a time. */
+static sinr_status gather(decoding *d, int number) {
+    static const int32_t first_row = 0;
+    static const float all = 1;
+    const sinr_view *v = &d->view;
+    const double pitch = (double)v->height / v->rows;
+    const size_t row = (size_t)(d->right - d->left), count = (size_t)d->info.channels * row;
+    int first, last;
+    sinr_grid_fill(&d->rows, v->y + number * pitch, v->y + (number + 1) * pitch, 1, d->info.height);
+    sinr_grid_range(&d->rows, &first, &last);
+    for (size_t i = 0; i < count; i++) d->sums[i] = 0;
+    last = round_up(last, SINR_FOLD);
+    for (int top = round_down(first, SINR_FOLD); top < last; top += d->piece) {
+        const int bottom = sinr_at_most(top + d->piece, last);
+        sinr_status status = restore(d, top, bottom);
+        if (status) return status;
+        add_rows(d, top, bottom);
+    }
+    /* A sample is a sixteenth of a level: to round it moves no pixel by more than that. */
+    for (size_t i = 0; i < count; i++) d->gathered[i] = (int16_t)lrintf(d->sums[i]);
+    const sinr_axis rows = {1, 1, &first_row, &all};
+    const sinr_axis cols = {d->cols.count, d->cols.taps, d->cols.index, d->cols.weight};
+    unsigned char *pixels = d->pixels + (size_t)number * (size_t)v->columns * (size_t)d->info.channels;
+    return sinr_resample(d->gathered, row, row, d->info.channels, 1, (int)row, &rows, &cols, pixels, d->pool);
+}
+
 /* Renders rows `begin` ... `end` - 1 of the result. */
 static sinr_status render(decoding *d, int begin, int end) {
     const sinr_view *v = &d->view;
@@ -215,8 +261,12 @@ static void plan_rows(decoding *d) {
     int samples = sinr_at_most(STRIP_ROWS, STRIP_SAMPLES / v->width);
     int64_t strip = (int64_t)samples * v->rows / v->height;
     d->strip = sinr_at_least(sinr_at_most(strip < v->rows ? (int)strip : v->rows, STRIP_PIXELS / v->columns), 1);
-    int rows = (int)(((int64_t)d->strip * v->height + v->rows - 1) / v->rows) + 2 * SINR_FOLD;
-    if (!d->native) rows += 2 * sinr_taps_max(v->height, v->rows);
+    d->piece = strip ? 0 : round_up(samples, SINR_FOLD);
+    int rows = d->piece;
+    if (!d->piece) {
+        rows = (int)(((int64_t)d->strip * v->height + v->rows - 1) / v->rows) + 2 * SINR_FOLD;
+        if (!d->native) rows += 2 * sinr_taps_max(v->height, v->rows);
+    }
     d->around_rows = sinr_at_most(rows + 2 * (margin_of(d) + SINR_UNIT), d->height);
     d->kept = sinr_at_most(sinr_tiles_along(d->height), (d->around_rows - 1) / SINR_TILE + 2);
 }
@@ -263,6 +313,9 @@ static void layout(decoding *d, sinr_arena *arena) {
     d->restored = sinr_take(arena, around * channels, sizeof *d->restored);
     d->owner = sinr_take(arena, around / (SINR_UNIT * SINR_UNIT), sizeof *d->owner);
     d->sizes = sinr_take(arena, around / (SINR_UNIT * SINR_UNIT), sizeof *d->sizes);
+    const size_t gathered = d->piece ? (size_t)(d->right - d->left) * channels : 0;
+    d->sums = sinr_take(arena, gathered, sizeof *d->sums);
+    d->gathered = sinr_take(arena, gathered, sizeof *d->gathered);
     if (!d->native) sinr_grid_layout(&d->rows, d->strip, sinr_taps_max(d->view.height, d->view.rows), arena);
 }
 
@@ -276,7 +329,7 @@ static sinr_status render_all(decoding *d, size_t size) {
     sinr_find_tiles(d->file, size, &d->info, d->coded);
     sinr_status status = SINR_OK;
     for (int begin = 0; begin < d->view.rows && !status; begin += d->strip)
-        status = render(d, begin, sinr_at_most(begin + d->strip, d->view.rows));
+        status = d->piece ? gather(d, begin) : render(d, begin, sinr_at_most(begin + d->strip, d->view.rows));
     free(memory);
     return status;
 }

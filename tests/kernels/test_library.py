@@ -159,6 +159,14 @@ def test_other_sizes_agree_within_a_level(library, book, files, kind, scale):
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("size", [(40, 1), (1, 1), (90, 2)])
+def test_rows_of_more_than_a_strip_are_gathered(library, book, size):
+    photo = np.tile(data.astronaut()[:, 200:240], (3, 1, 1))[:1100]
+    file = inrcodec.encode(photo, quality=5)
+    found = decode(library, file, book, (0, 0, 40, 1100, *size))
+    assert np.abs(found.astype(int) - inrcodec.decode(file, size=size)).max() <= 1
+
+
 def test_regions(library, book, files):
     file = files["tiles"]
     for crop in ((1020, 3, 9, 20), (0, 32, 1041, 1), (1023, 0, 2, 33)):
