@@ -19,24 +19,18 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from inrcodec.entropy.context_network import MAGNITUDES, ROWS, ContextNetwork
+from inrcodec.codebook_layout import MOST_BYTES, TENSORS, TYPES, Kind, Layout, layout_of
+from inrcodec.entropy.context_network import ContextNetwork
 from inrcodec.entropy.rans import Tables
-from inrcodec.entropy.syntax import Element, EntropyModel, feature_counts, table_shapes
+from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
 from inrcodec.errors import CodebookNotFoundError, FormatError
-from inrcodec.signal.prediction import PredictionNetwork, predicted_harmonics
-from inrcodec.signal.restoration import INPUT_BOUNDS, SAMPLES, RestorationNetwork, largest_sums
-from inrcodec.tile.partition import SIZES, boundary_size
+from inrcodec.signal.prediction import PredictionNetwork
+from inrcodec.signal.restoration import RestorationNetwork, largest_sums
+from inrcodec.tile.partition import SIZES
 
 ID_BYTES = 4
 DEFAULT = "default"
-TENSORS: dict[Element, str] = {
-    "splits": "splits",
-    "modes": "modes",
-    "transforms": "phases",
-    "last_diagonals": "extents",
-    "magnitudes": "magnitudes",
-}
-"""What tensors of a codebook call the elements of a tile; names are part of its id."""
+_LARGEST_SHIFT = 24
 _MATRICES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
 
 Array = npt.NDArray[Any]
@@ -104,13 +98,15 @@ def pack_matrix(name: str, matrix: Array) -> dict[str, Array]:
     }
 
 
-def _unpack_matrix(name: str, tensors: Mapping[str, Array]) -> npt.NDArray[np.float64]:
-    shape = tuple(int(n) for n in tensors[f"{name}.shape"])
+def _unpack_matrix(
+    name: str, tensors: Mapping[str, Array], shape: tuple[int, int]
+) -> npt.NDArray[np.float64]:
     count = math.prod(shape)
-    if len(tensors[f"{name}.mask"]) != -(-count // 8):
-        raise ValueError(f"mask of {name}")
-    mask = np.unpackbits(tensors[f"{name}.mask"], count=count).astype(bool)
-    if tensors[f"{name}.survivors"].shape != (np.count_nonzero(mask),):
+    bits = np.unpackbits(tensors[f"{name}.mask"])
+    mask, padding = bits[:count].astype(bool), bits[count:]
+    if tuple(tensors[f"{name}.shape"].tolist()) != shape or padding.any():
+        raise ValueError(f"shape or mask of {name}")
+    if len(tensors[f"{name}.survivors"]) != np.count_nonzero(mask):
         raise ValueError(f"survivors of {name}")
     matrix = np.zeros(count)
     matrix[mask] = tensors[f"{name}.survivors"]
@@ -170,94 +166,54 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
         FormatError: a tensor is missing or does not fit the others.
     """
     try:
-        if any(tensor.dtype.kind not in "iu" for tensor in tensors.values()):
-            raise ValueError("a tensor is not of integers")
-        predictors = {size: _prediction_network(size, tensors) for size in SIZES}
-        if len({network.modes for network in predictors.values()}) != 1:
-            raise ValueError("prediction networks of different numbers of modes")
-        modes = predictors[SIZES[0]].modes
-        inputs = feature_counts(modes)
-        model = EntropyModel(
-            **{name: _tables(tensors[TENSORS[name]], *shape) for name, shape in table_shapes(modes).items()},
-            last_diagonals={
-                s: _context_network(
-                    f"{TENSORS['last_diagonals']}.{s}", tensors, inputs["last_diagonals"], 2 * s
-                )
-                for s in SIZES
-            },
-            magnitudes={
-                s: _context_network(f"{TENSORS['magnitudes']}.{s}", tensors, inputs["magnitudes"], MAGNITUDES)
-                for s in SIZES
-            },
+        layout = layout_of({name: Kind(tensor.dtype.str, tensor.shape) for name, tensor in tensors.items()})
+        last_diagonals, magnitudes = (
+            {size: _context_network(f"{TENSORS[name]}.{size}", tensors) for size in SIZES}
+            for name in feature_counts(layout.modes)
         )
-        restoration = _restoration_network(tensors)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        model = EntropyModel(
+            **{name: Tables(tensors[TENSORS[name]]) for name in table_shapes(layout.modes)},
+            last_diagonals=last_diagonals,
+            magnitudes=magnitudes,
+        )
+        predictors = {size: _prediction_network(size, tensors, layout) for size in SIZES}
+        restoration = _restoration_network(tensors, layout.layers)
+    except ValueError as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
     return Codebook(content_id(tensors), predictors, model, restoration, metadata)
 
 
-def _prediction_network(size: int, tensors: Mapping[str, Array]) -> PredictionNetwork:
-    parts = {
-        part: _unpack_matrix(f"starts.{size}.{part}", tensors)
-        if part.startswith("weight")
-        else tensors[f"starts.{size}.{part}"].astype(np.float64)
-        for part in _MATRICES
-    }
-    network = PredictionNetwork(size, **parts)
-    hidden, inputs = network.weight1.shape
-    outputs = network.modes * len(predicted_harmonics(size))
-    shapes = [
-        (hidden, inputs),
-        (hidden,),
-        (hidden, hidden),
-        (hidden,),
-        (outputs, hidden + inputs),
-        (outputs,),
-    ]
-    if inputs != boundary_size(size) or [parts[part].shape for part in _MATRICES] != shapes:
-        raise ValueError(f"shapes of starts.{size}")
+def _prediction_network(size: int, tensors: Mapping[str, Array], layout: Layout) -> PredictionNetwork:
+    parts = {}
+    for part in _MATRICES:
+        name = f"starts.{size}.{part}"
+        packed = layout.packed.get(name)
+        parts[part] = _unpack_matrix(name, tensors, packed) if packed else tensors[name].astype(np.float64)
     # Features stay within 4 * INPUT_MAX, so sums fit 32 bits; times a scale, they are exact in float64.
     if (4096 * np.abs(parts["weight3"]).sum(1) + np.abs(parts["bias3"])).max() >= 2**31:
         raise ValueError(f"sums of starts.{size} can exceed 32 bits")
-    return network
+    return PredictionNetwork(size, **parts)
 
 
-def _tables(frequencies: Array, rows: int, symbols: int) -> Tables:
-    if frequencies.shape != (rows, symbols):
-        raise ValueError("shape of a frequency table")
-    return Tables(frequencies)
-
-
-def _context_network(name: str, tensors: Mapping[str, Array], inputs: int, symbols: int) -> ContextNetwork:
-    parts = {part: tensors[f"{name}.{part}"].astype(np.float32) for part in _MATRICES}
-    h1, h2 = len(parts["bias1"]), len(parts["bias2"])
-    shapes = [(h1, inputs), (h1,), (h2, h1), (h2,), (1, h2), (1,)]
-    if [parts[part].shape for part in _MATRICES] != shapes:
-        raise ValueError(f"shapes of {name}")
+def _context_network(name: str, tensors: Mapping[str, Array]) -> ContextNetwork:
+    parts = {part: tensors[f"{name}.{part}"].astype(np.float64) for part in _MATRICES}
     for weight, bias in (("weight1", "bias1"), ("weight2", "bias2"), ("weight3", "bias3")):
         if np.abs(parts[weight]).max() >= 2**15:
             raise ValueError(f"a weight of {name} does not fit 16 bits")
         if (255 * np.abs(parts[weight]).sum(1) + np.abs(parts[bias])).max() >= 2**24:
             raise ValueError(f"{name} can exceed exact float32 integers")
-    return ContextNetwork(**parts, tables=_tables(tensors[f"{name}.tables"], 2 * ROWS, symbols))
+    exact = {part: matrix.astype(np.float32) for part, matrix in parts.items()}
+    return ContextNetwork(**exact, tables=Tables(tensors[f"{name}.tables"]))
 
 
-def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
+def _restoration_network(tensors: Mapping[str, Array], layers: int) -> RestorationNetwork:
     shifts = tensors["restoration.shifts"]
-    layers = range(1, len(shifts) + 1)
+    if shifts.min() < 0 or shifts.max() > _LARGEST_SHIFT:
+        raise ValueError("restoration.shifts")
     weights, biases = (
-        tuple(tensors[f"restoration.{part}{layer}"].astype(np.float32) for layer in layers)
+        tuple(tensors[f"restoration.{part}{layer}"].astype(np.float32) for layer in range(1, layers + 1))
         for part in ("weight", "bias")
     )
-    if not len(shifts) or shifts.min() < 0 or shifts.max() > 24:
-        raise ValueError("restoration.shifts")
-    inputs = len(INPUT_BOUNDS)
-    for weight, bias in zip(weights, biases, strict=True):
-        if weight.shape != (len(bias), inputs, 3, 3):
-            raise ValueError("shapes of restoration")
-        inputs = len(bias)
-    if inputs != SAMPLES:
-        raise ValueError("outputs of restoration")
     network = RestorationNetwork(weights, biases, tuple(shifts.tolist()))
     if max(largest_sums(network)) >= 2**24:
         raise ValueError("restoration can exceed exact float32 integers")
@@ -266,10 +222,22 @@ def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes")
         with safe_open(path, framework="numpy") as file:
-            metadata = dict(json.loads((file.metadata() or {}).get("inrcodec", "{}")))
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+            metadata = json.loads((file.metadata() or {}).get("inrcodec", "{}"))
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata is not a table")
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            # Before numpy sees them: it does not know all types that a file can name.
+            layout_of(
+                {
+                    name: Kind(TYPES.get(found.get_dtype(), "unknown"), tuple(found.get_shape()))
+                    for name, found in slices.items()
+                }
+            )
+            return {name: file.get_tensor(name) for name in slices}, metadata
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise FormatError(f"{path} is not a codebook: {error}") from error
 
 

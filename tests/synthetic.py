@@ -80,6 +80,104 @@ def codebook_bytes():
     return serialise(codebook_tensors(), METADATA)
 
 
+def broken_codebooks():
+    """Tensors that do not make a codebook, by what is wrong."""
+    tensors = codebook_tensors()
+    yield "missing", {n: t for n, t in tensors.items() if n != "modes"}
+    yield "missing network", {n: t for n, t in tensors.items() if not n.startswith("starts.16")}
+    for name in (
+        "splits",
+        "modes",
+        "restoration.shifts",
+        "restoration.weight1",
+        "restoration.weight3",
+        "restoration.bias2",
+        "extents.8.tables",
+        "magnitudes.32.weight1",
+        "starts.8.bias2",
+        "starts.16.weight1.mask",
+        "starts.16.weight1.survivors",
+        "starts.16.weight1.shape",
+    ):
+        yield f"short {name}", tensors | {name: tensors[name][:-1]}
+        yield f"no axes {name}", tensors | {name: np.array(1, tensors[name].dtype)}
+        yield f"floats {name}", tensors | {name: tensors[name].astype(np.float32)}
+    yield "distribution", tensors | {"splits": np.ones_like(tensors["splits"])}
+    yield "exactness", tensors | {"magnitudes.8.weight2": tensors["magnitudes.8.weight2"] * 60000}
+    wide = np.zeros_like(tensors["magnitudes.8.weight1"])
+    wide[0, 0] = 1 << 15
+    yield "more than 16 bits", tensors | {"magnitudes.8.weight1": wide}
+    sums = np.full_like(tensors["starts.8.bias3"], 2**31 - 1)
+    yield "more than 32 bits", tensors | {"starts.8.bias3": sums}
+    large = np.full_like(tensors["restoration.weight2"], 2000)
+    yield "exactness of restoration", tensors | {"restoration.weight2": large}
+    for shift in (-1, 25):
+        yield f"shift {shift}", tensors | {"restoration.shifts": np.array([8, shift, 16], np.int32)}
+    for shape in ([1 << 20, 1 << 20], [-8, -8], [1, 1 << 30]):
+        yield f"shape {shape}", tensors | {"starts.8.weight1.shape": np.array(shape, np.int32)}
+    yield "64 bits", tensors | {"starts.8.weight1.shape": tensors["starts.8.weight1.shape"].astype(np.int64)}
+    wrapped = np.full(tensors["splits"].shape, (1 << 64) // 17 + 1, np.uint64)
+    wrapped[:, 0] += np.uint64((1 << 14) - int(wrapped[0].sum(dtype=np.uint64)) % (1 << 64) & (1 << 64) - 1)
+    assert (wrapped.sum(1, dtype=np.uint64) == 1 << 14).all()
+    yield "sums modulo 2^64", tensors | {"splits": wrapped}
+    padding = tensors["starts.8.weight1.mask"].copy()
+    padding[-1] |= 1
+    yield "padding of a mask", tensors | {"starts.8.weight1.mask": padding}
+    for name in ("restoration.shifts", "restoration.bias1", "starts.8.bias1", "magnitudes.8.bias2"):
+        yield f"column {name}", tensors | {name: tensors[name][:, None]}
+    yield "shifts (1, 1)", tensors | {"restoration.shifts": np.zeros((1, 1), np.int32)}
+    for prefix in ("extents.16.", "magnitudes.16."):
+        # What has no outputs fits what has no inputs.
+        hidden = {
+            f"{prefix}{part}": tensors[f"{prefix}{part}"][:0]
+            for part in ("weight1", "bias1", "weight2", "bias2")
+        }
+        hidden |= {f"{prefix}weight{n}": tensors[f"{prefix}weight{n}"][:, :0] for n in (2, 3)}
+        hidden[f"{prefix}weight2"] = hidden[f"{prefix}weight2"][:0]
+        yield f"nothing hidden in {prefix}", tensors | hidden
+    yield "400 layers", tensors | layers(400)
+    for name, place, value in (
+        ("modes", 0, 0),
+        ("extents.8.tables", 3, 16000),
+        ("extents.16.weight2", 5, 1 << 20),
+        ("extents.16.bias3", 0, -(1 << 31)),
+        ("starts.8.bias3", 0, (1 << 31) - 1),
+        ("starts.16.weight2.shape", 0, 1 << 30),
+    ):
+        changed = tensors[name].copy()
+        changed.flat[place] = value
+        yield f"a number of {name}", tensors | {name: changed}
+    yield "modes of a network", tensors | {"starts.32.bias3": tensors["starts.32.bias3"][:-136]}
+    yield (
+        "length of a mask",
+        tensors | {"starts.8.weight1.mask": np.append(tensors["starts.8.weight1.mask"], padding[:1])},
+    )
+    yield "no layers", tensors | {"restoration.shifts": np.zeros(0, np.int32)}
+    yield "another tensor", tensors | {"more": np.zeros(1, np.int32)}
+    yield (
+        "too wide",
+        tensors
+        | {
+            f"extents.8.{name}": np.zeros(shape, np.int32)
+            for name, shape in (
+                ("weight1", (513, 25 + MODES)),
+                ("bias1", 513),
+                ("weight2", (6, 513)),
+            )
+        },
+    )
+
+
+def layers(count):
+    """A restoration network of one channel and many layers that do nothing."""
+    result = {"restoration.shifts": np.zeros(count, np.int32)}
+    for layer in range(1, count + 1):
+        shape = SAMPLES if layer == count else 1, 1 if layer > 1 else INPUTS, 3, 3
+        result[f"restoration.weight{layer}"] = np.zeros(shape, np.int16)
+        result[f"restoration.bias{layer}"] = np.zeros(shape[:1], np.int32)
+    return result
+
+
 def telling(residuals):
     """Residuals (n, C, size, size) with the signs that their magnitudes hide."""
     hidden, negative = hidden_signs(np.abs(residuals))

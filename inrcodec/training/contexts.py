@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec.codebook import TENSORS, Codebook, codebook_tensors, from_tensors, load_codebook
+from inrcodec.codebook import Codebook, codebook_tensors, from_tensors, load_codebook
+from inrcodec.codebook_layout import TENSORS
 from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised

@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than any codebook has. */
-enum { TENSORS_MAX = 256, RANK_MAX = 8, NAME_MAX_ = 80, MODES_MAX = 255, HIDDEN_MAX = 512, LAYERS_MAX = 64 };
+/* Bounds of FORMAT.md, section 12; and no codebook has more tensors, lengths in a shape or letters in a name. */
+enum { MODES_MAX = 255, WIDTH_MAX = 512, LAYERS_MAX = 64 };
+enum { TENSORS_MAX = 256, RANK_MAX = 4, NAME_MAX_ = 80 };
+/* Tables; networks and tables of last diagonals and magnitudes; prediction networks, packed; shifts. */
+enum { TENSORS_BUT_LAYERS = 3 + 2 * SINR_SIZES * (SINR_TENSORS + 1) + SINR_SIZES * (3 * 3 + 3) + 1 };
 #define LENGTH_MAX ((uint64_t)1 << 28)
 
 /* ---- safetensors ---- */
@@ -22,8 +25,7 @@ typedef struct {
     int bytes;
 } type;
 
-static const type TYPES[] = {{"U8", "|u1", 1},  {"I8", "|i1", 1},  {"U16", "<u2", 2}, {"I16", "<i2", 2},
-                             {"U32", "<u4", 4}, {"I32", "<i4", 4}, {"U64", "<u8", 8}, {"I64", "<i8", 8}};
+static const type TYPES[] = {{"U8", "|u1", 1}, {"U16", "<u2", 2}, {"I16", "<i2", 2}, {"I32", "<i4", 4}};
 enum { TYPE_COUNT = sizeof TYPES / sizeof *TYPES };
 
 typedef struct {
@@ -343,11 +345,11 @@ static bool load_packed(maker *m, const void **to, int rows, int columns, const 
     return true;
 }
 
-/* Length of a vector. */
-static int length_of(const maker *m, const char *code, const char *prefix, const char *part) {
+/* Length of a vector of at most `most` numbers; 0 if there is none. */
+static int length_of(const maker *m, const char *prefix, const char *part, int most) {
     const int any[] = {ANY};
-    const tensor *t = find(m, code, 1, any, "%s.%s", prefix, part);
-    return t ? t->shape[0] : 0;
+    const tensor *t = find(m, "I32", 1, any, "%s.%s", prefix, part);
+    return t && t->shape[0] <= most ? t->shape[0] : 0;
 }
 
 /* ---- networks ---- */
@@ -371,8 +373,8 @@ static bool bounded(const int32_t *weights, const int32_t *biases, int outputs, 
 }
 
 static bool load_context(maker *m, const char *prefix, int features, int symbols, int hidden[2], const void **to) {
-    hidden[0] = length_of(m, "I32", prefix, "bias1");
-    hidden[1] = length_of(m, "I32", prefix, "bias2");
+    hidden[0] = length_of(m, prefix, "bias1", WIDTH_MAX);
+    hidden[1] = length_of(m, prefix, "bias2", WIDTH_MAX);
     const int widths[] = {features, hidden[0], hidden[1], 1}, tables[] = {2 * SINR_ROWS, symbols};
     char name[NAME_MAX_];
     for (int i = 0; i < 3; i++) {
@@ -417,8 +419,8 @@ static sinr_status make_predictor(maker *m, int size, int modes, sinr_predictor 
     const void *tensors[SINR_TENSORS];
     char prefix[NAME_MAX_ / 2], name[NAME_MAX_];
     snprintf(prefix, sizeof prefix, "starts.%d", size);
-    int hidden = length_of(m, "I32", prefix, "bias1"), boundary = sinr_boundary_size(size);
-    if (!hidden || hidden > HIDDEN_MAX) return SINR_CODEBOOK;
+    int hidden = length_of(m, prefix, "bias1", WIDTH_MAX), boundary = sinr_boundary_size(size);
+    if (!hidden) return SINR_CODEBOOK;
     int outputs[] = {hidden, hidden, modes * sinr_predicted_count(size)};
     int inputs[] = {boundary, hidden, hidden + boundary};
     m->scratch.used = 0;
@@ -437,16 +439,15 @@ static sinr_status make_predictor(maker *m, int size, int modes, sinr_predictor 
 
 static sinr_status make_restorer(maker *m, sinr_restorer **restorer) {
     const void *tensors[2 * LAYERS_MAX];
-    const int any[] = {ANY};
     int channels[LAYERS_MAX + 1] = {SINR_RESTORER_IN}, shifts[LAYERS_MAX];
-    const tensor *listed = find(m, "I32", 1, any, "restoration.shifts");
-    if (!listed || listed->shape[0] > LAYERS_MAX) return SINR_CODEBOOK;
-    int layers = listed->shape[0];
+    int layers = length_of(m, "restoration", "shifts", LAYERS_MAX);
+    if (!layers || m->file.count != TENSORS_BUT_LAYERS + 2 * layers) return SINR_CODEBOOK;
+    const tensor *listed = find(m, "I32", 1, &layers, "restoration.shifts");
     m->scratch.used = 0;
     for (int n = 1; n <= layers; n++) {
         char name[NAME_MAX_];
         snprintf(name, sizeof name, "bias%d", n);
-        channels[n] = length_of(m, "I32", "restoration", name);
+        channels[n] = length_of(m, "restoration", name, WIDTH_MAX);
         const int shape[] = {channels[n], channels[n - 1], 3, 3};
         snprintf(name, sizeof name, "restoration.weight%d", n);
         if (!load(m, tensors + 2 * n - 2, "I16", 4, shape, name)) return SINR_CODEBOOK;
@@ -466,9 +467,9 @@ static sinr_status make(maker *m, sinr_codebook **made) {
     sinr_codebook counted, *book = sinr_take(&m->kept, 1, sizeof *book);
     *made = book;
     if (!book) book = &counted;
-    int outputs = length_of(m, "I32", "starts.8", "bias3"), predicted = sinr_predicted_count(8);
+    int predicted = sinr_predicted_count(8), outputs = length_of(m, "starts.8", "bias3", MODES_MAX * predicted);
     int modes = outputs / predicted;
-    if (!outputs || outputs % predicted || modes > MODES_MAX) return SINR_CODEBOOK;
+    if (!outputs || outputs % predicted) return SINR_CODEBOOK;
     sinr_status status = make_entropy(m, modes, &book->entropy);
     for (int i = 0; i < SINR_SIZES && !status; i++) status = make_predictor(m, 8 << i, modes, book->predictors + i);
     return status ? status : make_restorer(m, &book->restorer);

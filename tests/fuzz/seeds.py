@@ -7,7 +7,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic import MODES, codebook_bytes, codebook_tensors, draw, tile_symbols, write_payload
+from synthetic import codebook_bytes, codebook_tensors, tile_symbols, write_payload
 
 from inrcodec.codebook import from_tensors, serialise
 from inrcodec.container import FLAT, Container, Weighting, pack
@@ -47,8 +47,7 @@ def codebooks():
         if name.endswith("mask"):
             small[name] = np.zeros_like(tensor)
     yield "pruned.safetensors", serialise(small, {})
-    small["unknown"] = draw("unknown", (MODES, 2), -9, 9).astype(np.int16)
-    yield "unknown.safetensors", serialise(small, {"more": '"\\'})
+    yield "metadata.safetensors", serialise(small, {"more": '"\\'})
 
 
 def main(folder: Path) -> None:

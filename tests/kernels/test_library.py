@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from skimage import data
-from synthetic import codebook_tensors, draw
+from synthetic import broken_codebooks, codebook_tensors, draw, layers
 
 import inrcodec
 from inrcodec.codebook import load_codebook, serialise
@@ -245,44 +245,7 @@ def test_mutants_are_what_python_takes_them_for(library, book, files, kind):
     assert refused > 10
 
 
-def changed(name, change):
-    """Tensors of a codebook, one of which is changed."""
-    tensors = codebook_tensors()
-    tensors[name] = change(tensors[name])
-    return tensors
-
-
-def put(place, value):
-    """Changes a number."""
-
-    def change(tensor):
-        tensor = tensor.copy()
-        tensor.flat[place] = value
-        return tensor
-
-    return change
-
-
-BROKEN = {
-    "no splits": {name: t for name, t in codebook_tensors().items() if name != "splits"},
-    "frequency of 0": changed("modes", put(0, 0)),
-    "sum of frequencies": changed("extents.8.tables", put(3, 16000)),
-    "type": changed("splits", lambda t: t.astype(np.int32)),
-    "floats": {**codebook_tensors(), "more": np.zeros(3, np.float32)},
-    "shape": changed("magnitudes.8.bias1", lambda t: t[:-1]),
-    "rank": changed("magnitudes.8.bias3", lambda t: t[None]),
-    "context network": changed("extents.16.weight2", put(5, 1 << 20)),
-    "context bias": changed("extents.16.bias3", put(0, -(1 << 31))),
-    "shift": changed("restoration.shifts", put(1, 25)),
-    "no layers": changed("restoration.shifts", lambda t: t[:0]),
-    "restoration": changed("restoration.weight2", lambda t: t * 200 + 20000),
-    "packed shape": changed("starts.16.weight2.shape", put(0, 1 << 30)),
-    "mask": changed("starts.16.weight2.mask", lambda t: t[:-1]),
-    "padding of a mask": changed("starts.8.weight1.mask", lambda t: np.append(t, np.uint8(0))),
-    "survivors": changed("starts.32.weight3.survivors", lambda t: t[:-1]),
-    "modes of a network": changed("starts.32.bias3", lambda t: t[:-136]),
-    "sums of a prediction": changed("starts.8.bias3", put(0, (1 << 31) - 1)),
-}
+BROKEN = dict(broken_codebooks())
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -292,10 +255,13 @@ def test_broken_codebooks_are_refused(library, fault):
 
 def test_codebooks_are_known_by_their_content(library, synthetic_path, synthetic_codebook):
     assert Book(library, synthetic_path.read_bytes()).id == synthetic_codebook.id
-    extra = {**codebook_tensors(), "a": np.zeros((2, 0, 3), np.int64), "b": np.array(3, np.uint8)}
-    path = synthetic_path.with_name("extra.safetensors")
-    path.write_bytes(serialise(extra, {"a": '"\\\n'}))
-    assert Book(library, path.read_bytes()).id == load_codebook(path).id
+    other = codebook_tensors()
+    other["splits"] = other["splits"][::-1]
+    path = synthetic_path.with_name("other.safetensors")
+    path.write_bytes(serialise(other, {"a": '"\\\n'}))
+    assert Book(library, path.read_bytes()).id == load_codebook(path).id != synthetic_codebook.id
+    largest = Book(library, serialise(codebook_tensors() | layers(64), {}))
+    assert largest.status == OK
 
 
 def test_damaged_codebooks_are_refused_or_others(library, synthetic_path, synthetic_codebook):
