@@ -16,7 +16,9 @@ from inrcodec.cli.streams import abandon_output, prepare_streams
 from inrcodec.errors import InrCodecError
 
 _EXIT_INTERRUPTED = 130
-_EXIT_TERMINATED = 143
+_EXIT_SIGNALLED = 128
+"""Plus the signal's number."""
+_ENDINGS = ("SIGTERM", "SIGHUP")
 
 _COMMANDS = {
     "encode": "inrcodec.cli.encode:encode",
@@ -100,11 +102,24 @@ def cli() -> None:
     """
 
 
+def _endings() -> list[signal.Signals]:
+    """Signals of `_ENDINGS` that this system has."""
+    return [number for number in signal.Signals if number.name in _ENDINGS]
+
+
+def _end(number: int, _frame: object) -> None:
+    """Unwinds like Ctrl-C does, so that unfinished outputs are removed; which no further signal stops."""
+    for ending in _endings():
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(_EXIT_SIGNALLED + number)
+
+
 def main() -> None:
     """Entry point of the console script."""
     prepare_streams()
-    # Termination unwinds like Ctrl-C does, so that unfinished outputs are removed.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(_EXIT_TERMINATED))
+    for number in _endings():
+        if signal.getsignal(number) is not signal.SIG_IGN:  # As `nohup` wants it.
+            signal.signal(number, _end)
     try:
         cli(prog_name="inrcodec")
     finally:

@@ -103,3 +103,14 @@ def test_names_that_standard_output_cannot_hold(folder, encoding):
     assert (done.returncode, done.stderr) == (0, b"")
     assert b".sinr: 40x24" in done.stdout
     assert inrcodec.decode((folder / name).read_bytes()).shape == (24, 40)
+
+
+@pytest.mark.parametrize("command", ["encode a.png -o new.sinr", "decode a.sinr -o new.png"])
+def test_a_disk_that_gets_full_is_left_as_it_was(folder, command):
+    before = sorted(folder.iterdir())
+    done = run(command, folder, limit=40)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("inrcodec: new.")
+    assert line.endswith("File too large")
+    assert sorted(folder.iterdir()) == before
