@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from inrcodec.errors import EncodeError
-from inrcodec.runtime.threads import ONE_THREAD, one_blas_thread
+from inrcodec.runtime.threads import ONE_THREAD, limiter, one_blas_thread
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -171,9 +171,7 @@ def _begin_work(starts: "Connection") -> None:
     # The main module of the parent, which a worker imports before this, may have loaded it: too late for
     # variables. This limit stays, for all libraries, as theirs would.
     if "numpy" in sys.modules:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(1)
+        limiter()(1)
 
 
 def _end_with_parent() -> None:

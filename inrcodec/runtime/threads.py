@@ -4,6 +4,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import threadpool_limits
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -16,6 +20,7 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 """Environment in which numerical libraries take one thread; they read it when they are loaded."""
+_SET_BY_THREADPOOLCTL = "KMP_DUPLICATE_LIB_OK"
 
 
 def cores() -> int:
@@ -28,6 +33,16 @@ def threads() -> int:
     """Threads for one computation: as OMP_NUM_THREADS tells numerical libraries, or one per core."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
+
+
+def limiter() -> "type[threadpool_limits]":
+    """`threadpoolctl.threadpool_limits`. The variable that importing it sets is taken back."""
+    before = os.environ.get(_SET_BY_THREADPOOLCTL)
+    from threadpoolctl import threadpool_limits
+
+    if before is None:
+        os.environ.pop(_SET_BY_THREADPOOLCTL, None)
+    return threadpool_limits
 
 
 @contextmanager
@@ -44,10 +59,8 @@ def one_blas_thread() -> Iterator[None]:
     Raises:
         Exception: whatever the block raises; the limit is lifted then, too.
     """
-    from threadpoolctl import threadpool_limits
-
     # The inner limit is for libraries whose limits are per thread, and for a thread that holds its own.
-    with _LIMIT, threadpool_limits(1, user_api="blas"):
+    with _LIMIT, limiter()(1, user_api="blas"):
         yield
 
 
@@ -74,8 +87,7 @@ class _ProcessLimit:
 
 def _limit_process() -> Callable[[], None]:
     """Sets the limit; what it returns puts back what was there."""
-    from threadpoolctl import threadpool_limits
-
+    threadpool_limits = limiter()
     limited, lift = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -1,5 +1,8 @@
 """Threads, and the limit of one for matrix products."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -141,3 +144,14 @@ def test_overlapping_calls_leave_no_limit(two, photo, monkeypatch):
         assert blas() == {2}
     assert seen
     assert all(found == {1} for found in seen)
+
+
+def test_the_environment_stays_as_it_was():
+    program = (
+        "import os; before = dict(os.environ)\n"
+        "from inrcodec.runtime.threads import one_blas_thread\n"
+        "with one_blas_thread(): inside = dict(os.environ)\n"
+        "assert inside == before == dict(os.environ), inside.items() ^ before.items()"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
