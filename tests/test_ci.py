@@ -42,7 +42,8 @@ CHECKS = [
     ".venv/bin/ruff check",
     ".venv/bin/ruff format --check",
     ".venv/bin/mypy",
-    ".venv/bin/clang-format -n -Werror native/*.h native/*/*.[ch] tests/fuzz/*.c",
+    ".venv/bin/clang-format -n -Werror native/*.h native/*/*.[ch] tests/fuzz/*.[ch]",
+    ".venv/bin/python tests/fuzz/run.py --seconds 6",
     "python3 -m venv oldest"
     " && CC=false oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
     "oldest/bin/python -m pytest -q",

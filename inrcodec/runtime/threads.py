@@ -4,10 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from threadpoolctl import threadpool_limits
+from typing import Any
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -35,7 +32,7 @@ def threads() -> int:
     return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
 
 
-def limiter() -> "type[threadpool_limits]":
+def limiter() -> Any:
     """`threadpoolctl.threadpool_limits`. The variable that importing it sets is taken back."""
     before = os.environ.get(_SET_BY_THREADPOOLCTL)
     from threadpoolctl import threadpool_limits

@@ -1,4 +1,6 @@
 /* Any bytes as a codebook, of which a picture is decoded if they are one. */
+#define NEEDS_NO_CODEBOOK
+#include "common.h"
 #include "sinr.h"
 
 #include <stdint.h>
@@ -22,12 +24,8 @@ static void decode(const sinr_codebook *codebook, const uint8_t *noise, size_t s
     at += sizeof tile;
     memcpy(file + at, noise + size - count, count);
     at += count;
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < at; i++) {
-        crc ^= file[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    for (int i = 0; i < 4; i++) file[at++] = (uint8_t)(~crc >> (8 * i));
+    at += 4;
+    seal(file, at);
     sinr_decode(file, at, codebook, &view, pixels, NULL);
 }
 

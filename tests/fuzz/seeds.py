@@ -1,16 +1,21 @@
-"""Seeds of the fuzzers: `python tests/fuzz/seeds.py FOLDER` writes two corpora, and a codebook for files."""
+"""Seeds of the fuzzers: `python tests/fuzz/seeds.py FOLDER` writes a corpus per target, and a codebook."""
 
+import contextlib
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import ExifTags, Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic import codebook_bytes, codebook_tensors, tile_symbols, write_payload
+import targets
+from synthetic import codebook_bytes, codebook_tensors, draw, tile_symbols, write_payload
 
 from inrcodec.codebook import from_tensors, serialise
 from inrcodec.container import FLAT, Container, Weighting, pack
+from inrcodec.entropy import payload
 
 WEIGHTED = Weighting(24, 12, 5, 51)
 
@@ -50,12 +55,61 @@ def codebooks():
     yield "metadata.safetensors", serialise(small, {"more": '"\\'})
 
 
+def containers():
+    """Files without their checksum, which the target adds."""
+    for name, content in files():
+        yield name, content[:-4]
+
+
+def tiles(entropy):
+    """Tiles of one block."""
+    book = from_tensors(codebook_tensors(), {})
+    for number, (largest, sparsity) in enumerate(((1, 4000), (40, 30), (400, 3))):
+        symbols = tile_symbols(f"tile {number}", targets.BLOCKS, targets.CHANNELS, largest, sparsity)
+        yield f"{number}.tile", write_payload(symbols, targets.STEP, book.entropy, entropy)
+
+
+def plain_bits():
+    """What follows the stream of the target."""
+    symbols = tile_symbols("plain bits", targets.BLOCKS, targets.CHANNELS, 400, 4)
+    tile = payload.write_tile(symbols, targets.STEP, targets.model())
+    yield "0.bits", tile[len(targets.stream()) :]
+
+
+def pictures():
+    """Small pictures of many formats, some with metadata."""
+    rgb = Image.fromarray(draw("picture", (7, 9, 3), 0, 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for suffix in ("png", "jpg", "gif", "bmp", "ppm", "webp", "tiff", "avif", "jp2", "tga"):
+        for mode in ("RGB", "L", "P", "RGBA"):
+            out = io.BytesIO()
+            with contextlib.suppress(OSError, ValueError):  # Not every format has every mode.
+                rgb.convert(mode).save(out, Image.registered_extensions()[f".{suffix}"], exif=exif)
+                yield f"{mode}.{suffix}", out.getvalue()
+
+
+CORPORA = {
+    "native/decode": files,
+    "native/container": files,
+    "native/tile": lambda: ((name, b"\1" + tile) for name, tile in tiles("rans")),
+    "native/codebook": codebooks,
+    "python/container": containers,
+    "python/rans_tile": lambda: tiles("rans"),
+    "python/zstd_tile": lambda: tiles("zstd"),
+    "python/plain_bits": plain_bits,
+    "python/codebook": codebooks,
+    "python/picture": pictures,
+}
+"""By target."""
+
+
 def main(folder: Path) -> None:
     """Write everything."""
-    for name, contents in (("decode", files()), ("codebook", codebooks())):
+    for name, contents in CORPORA.items():
         corpus = folder / name
         corpus.mkdir(parents=True, exist_ok=True)
-        for file, content in contents:
+        for file, content in contents():
             (corpus / file).write_bytes(content)
     (folder / "codebook.safetensors").write_bytes(codebook_bytes())
 
