@@ -2,8 +2,8 @@
 
 Makes files that are as dear to decode as the format lets them be, checksum and all, and files that must be
 refused, and decodes each in fresh processes of one thread, with every kernel set. The table says what became
-of it, seconds, and how much the resident memory of the process grew; per megapixel that is decoded, too. The
-first row is an ordinary photo to compare with. Seconds are those of one run: quote them with the machine.
+of it, seconds of processor time, and how much the resident memory of the process grew; per megapixel that is
+decoded, too. The first row is an ordinary photo to compare with.
 """
 
 import argparse
@@ -170,13 +170,13 @@ def _child(path: Path, size: tuple[int, int] | None) -> None:
     """Decodes a file, and prints as JSON how that went."""
     inrcodec.decode(inrcodec.encode(np.zeros((40, 40, 3), np.uint8)), size=(9, 9))
     content = path.read_bytes()
-    before, begin = peak_mib(), time.perf_counter()
+    before, begin = peak_mib(), time.process_time()
     try:
         inrcodec.decode(content, size=size)
         outcome = "decoded"
     except InrCodecError as error:
         outcome = f"refused: {error}"
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     print(json.dumps({"outcome": outcome, "seconds": seconds, "mib": peak_mib() - before}))
 
 
