@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inrcodec.cli.options import jobs_option
+from inrcodec.cli.options import cluster_option, jobs_option
 
 DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,avif-psnr,jpeg2000"
 
@@ -36,6 +36,7 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,avif-psnr,jpeg2000"
     "jpeg2000 takes bits per pixel and has to be named. Repeatable.",
 )
 @jobs_option
+@cluster_option
 @click.option("--resume", is_flag=True, help="Keep the points already in OUT and measure the missing ones.")
 @click.option(
     "--anchors",
@@ -48,6 +49,7 @@ def bench(
     codecs: str,
     qualities: tuple[str, ...],
     jobs: int,
+    cluster: str | None,
     resume: bool,
     anchors: str | None,
 ) -> None:
@@ -55,7 +57,8 @@ def bench(
 
     Quality is PSNR, MS-SSIM and SSIMULACRA 2. Writes results.csv, summary.json, report.html, report.md and
     plots (rd-psnr.png, .svg, ...) into OUT, and every encoded file below OUT/files. The exit status is 1 when
-    images could not be read or points could not be measured.
+    images could not be read or points could not be measured. Workers of a cluster read IMAGES and write OUT,
+    too; seconds are those of their machines.
     """
     from inrcodec.bench.workflow import Request, run_bench
 
@@ -65,6 +68,7 @@ def bench(
         codecs=tuple(name.strip() for name in codecs.split(",") if name.strip()),
         qualities=qualities,
         jobs=jobs,
+        cluster=cluster,
         resume=resume,
         anchors=anchors,
         command=shlex.join(["inrcodec", *sys.argv[1:]]),

@@ -1,17 +1,27 @@
 """Running a benchmark: missing points measured by single-threaded processes, saved as they come."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from inrcodec.bench.codecs import Codec
 from inrcodec.bench.images import Source
 from inrcodec.bench.measure import Task, measure
 from inrcodec.bench.points import Point, format_point, read_points, write_points
 from inrcodec.errors import EncodeError, InrCodecError
-from inrcodec.runtime.processes import parallel
 
 RESULTS = "results.csv"
+
+
+class Share(Protocol):
+    """What `processes.parallel` and `cluster.share` do."""
+
+    def __call__(
+        self, function: Callable[[Task], Point | str], items: Sequence[Task], /
+    ) -> Iterator[tuple[Task, Point | str | EncodeError]]:
+        """Pairs of task and result, as they are finished."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,18 +60,18 @@ def plan(
 
 
 def run_tasks(
-    tasks: Sequence[Task], out: Path, *, jobs: int, on_done: Callable[[int], None] = lambda done: None
+    tasks: Sequence[Task], out: Path, share: Share, *, on_done: Callable[[int], None] = lambda done: None
 ) -> Outcome:
     """Measure the tasks whose points or files are not yet in `out`, and append each to results.csv at once.
 
     Args:
         tasks: the plan.
         out: report directory, created if missing.
-        jobs: processes, one thread each.
+        share: has the work done, by processes of one thread each.
         on_done: called with the number of points that have just been completed (kept ones first).
 
     Raises:
-        EncodeError: a worker process died; what was measured is kept.
+        EncodeError: a worker process died, or the cluster was lost; what was measured is kept.
     """
     out.mkdir(parents=True, exist_ok=True)
     results = out / RESULTS
@@ -76,13 +86,13 @@ def run_tasks(
     missing = [task for key, task in wanted.items() if key not in done]
     try:
         with results.open("a", encoding="utf-8") as sink:
-            for task, result in parallel(_measure_safely, missing, jobs):
+            for task, result in share(_measure_safely, missing):
                 if isinstance(result, Point):
                     done[task.key] = kept[task.key] = result
                     sink.write(format_point(result))
                     sink.flush()
                 else:
-                    failures[task.key] = Failure(*task.key, result)
+                    failures[task.key] = Failure(*task.key, str(result))
                 on_done(1)
     except EncodeError as error:
         raise EncodeError(f"{error}; finished points are kept: run again with --resume") from None

@@ -1,8 +1,10 @@
 """What `inrcodec bench` does, step by step."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,10 +21,13 @@ from inrcodec.bench.memory import Memory, measure_memory
 from inrcodec.bench.plots import write_plots
 from inrcodec.bench.points import Point, point_file
 from inrcodec.bench.report import Report, render
-from inrcodec.bench.run import RESULTS, Outcome, plan, run_tasks
+from inrcodec.bench.run import RESULTS, Outcome, Share, plan, run_tasks
 from inrcodec.bench.summary import summarise
+from inrcodec.cli.cluster import equipped_cluster
 from inrcodec.errors import EncodeError, InputError, InrCodecError
 from inrcodec.runtime.atomic_files import atomic_write
+from inrcodec.runtime.cluster import share as share_on_cluster
+from inrcodec.runtime.processes import parallel
 
 _EXTRAS = ("matplotlib", "scipy", "skimage", "ssimulacra2")
 
@@ -36,6 +41,7 @@ class Request:
     codecs: tuple[str, ...]
     qualities: tuple[str, ...]
     jobs: int
+    cluster: str | None
     resume: bool
     anchors: str | None
     command: str
@@ -67,9 +73,12 @@ def run_bench(request: Request) -> bool:
         raise InputError("none of the images can be read")
     versions = check_versions(codecs, request.out)
 
-    tasks = plan(sources, codecs, settings, request.out)
-    with click.progressbar(length=len(tasks), label="measuring", show_eta=True, show_pos=True) as bar:
-        outcome = run_tasks(tasks, request.out, jobs=request.jobs, on_done=bar.update)
+    tasks = plan(sources, codecs, settings, request.out.absolute())
+    with (
+        _sharing(request) as share,
+        click.progressbar(length=len(tasks), label="measuring", show_eta=True, show_pos=True) as bar,
+    ):
+        outcome = run_tasks(tasks, request.out, share, on_done=bar.update)
     for failure in outcome.failures:
         click.echo(
             f"failed {failure.image}, {failure.codec} at {failure.setting}: {failure.message}", err=True
@@ -138,6 +147,16 @@ def _readable(found: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
         else:
             good.append(source)
     return good, bad
+
+
+@contextmanager
+def _sharing(request: Request) -> Iterator[Share]:
+    """Who measures the points: processes here, or a cluster."""
+    if request.cluster is None:
+        yield partial(parallel, jobs=request.jobs)
+    else:
+        with equipped_cluster(request.cluster) as cluster:
+            yield partial(share_on_cluster, cluster)
 
 
 def _memory(

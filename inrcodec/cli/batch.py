@@ -2,45 +2,52 @@
 
 import errno
 import os
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from inrcodec.cli.errors import EXPECTED_ERRORS, report_error
-from inrcodec.runtime.atomic_files import STDIO, write_output
+from inrcodec.cli.errors import report_error
+from inrcodec.cli.jobs import Done, Item, Job, Maker, new_names
+from inrcodec.cli.manifest import Manifest
+from inrcodec.cli.names import (
+    Input,
+    absolute,
+    base,
+    groups,
+    is_dir,
+    is_folder,
+    is_same,
+    is_up_to_date,
+    make_parent,
+    targets,
+    walks,
+)
+from inrcodec.cli.progress import count_bar
+from inrcodec.errors import EncodeError
+from inrcodec.runtime import urls
+from inrcodec.runtime.atomic_files import STDIO, check_output
+from inrcodec.runtime.cluster import share as share_on_cluster
 from inrcodec.runtime.processes import mapping, processes
+from inrcodec.runtime.urls import is_url
 
-FILE_ERRORS = (*EXPECTED_ERRORS, click.UsageError)
-"""What one file can cause and the others survive; an option may fit some of the files only."""
-
-Files = tuple[str, str]
-"""Source and target."""
-
-_Facts = TypeVar("_Facts")
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @dataclass(frozen=True)
-class Input:
-    """A file to read.
+class Shards:
+    """The tars that outputs are written into.
 
     Attributes:
-        name: path, or `-`.
-        place: where it lies in the folder that was walked; the mere name of a file that was named itself.
+        pattern: makes a name of a number.
+        size: files in each, where they do not come from tars.
     """
 
-    name: str
-    place: Path
-
-
-def is_folder(output: str | None, names: Sequence[str], recursive: bool) -> bool:
-    """Whether outputs go into `output`, rather than to it: it is a folder, or there will be several."""
-    if output is None or output == STDIO:
-        return False
-    return output.endswith(("/", os.sep)) or os.path.isdir(output) or _walks(names, recursive)
+    pattern: str
+    size: int
 
 
 class Batch:
@@ -50,8 +57,9 @@ class Batch:
         exit_code: the worst so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, manifest: Manifest | None = None) -> None:
         self.exit_code = 0
+        self._manifest = manifest
 
     def report(self, exc: Exception, name: str) -> None:
         """Print a line about one of `FILE_ERRORS`, and remember its exit code."""
@@ -74,7 +82,7 @@ class Batch:
         for name in names:
             try:
                 for file in self._inputs(name, recursive, suffixes):
-                    found.setdefault((os.path.abspath(file.name), file.place), file)
+                    found.setdefault((absolute(file.name), file.place), file)
             except OSError as exc:
                 self.report(exc, name)
         return list(found.values())
@@ -82,18 +90,22 @@ class Batch:
     def _inputs(self, name: str, recursive: bool, suffixes: Collection[str]) -> list[Input]:
         if not name:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        if name == STDIO or not os.path.isdir(name):
-            return [Input(name, Path(Path(name).name))]
+        if name == STDIO or not is_dir(name):
+            return [Input(name, Path(base(name)))]
         if not recursive:
             raise IsADirectoryError(errno.EISDIR, "is a directory (-r looks into it)", name)
+        files = [Input(*found) for found in urls.find(name)] if is_url(name) else self._walk(name)
+        files = [file for file in files if file.place.suffix.lower() in suffixes]
+        if not files:
+            raise FileNotFoundError(errno.ENOENT, "no file in it has a known extension", name)
+        return files
+
+    def _walk(self, name: str) -> list[Input]:
         files = []
         for folder, folders, inside in os.walk(name, onerror=lambda exc: self.report(exc, name)):
             folders.sort()
             paths = (os.path.join(folder, file) for file in sorted(inside))
             files += [Input(path, Path(os.path.relpath(path, name))) for path in paths]
-        files = [file for file in files if file.place.suffix.lower() in suffixes]
-        if not files:
-            raise FileNotFoundError(errno.ENOENT, "no file in it has a known extension", name)
         return files
 
     def plan(
@@ -104,12 +116,15 @@ class Batch:
         *,
         recursive: bool,
         suffixes: Collection[str],
+        overwrite: bool,
         skip_existing: bool,
-    ) -> list[Files]:
-        """What is written where; the folders for it are made.
+        shards: Shards | None = None,
+    ) -> list[Job]:
+        """What is made of what; the folders for it are made. Outputs that may not be written are reported.
 
         An output has its input's name with another suffix, added rather than exchanged where outputs of
         different names would meet. Of those that still meet, the first is written, the others are reported.
+        Of a tar, a tar of the same name is made.
 
         Args:
             names: see `find`.
@@ -117,7 +132,9 @@ class Batch:
             suffix: of outputs that are not named.
             recursive: see `find`.
             suffixes: see `find`.
-            skip_existing: whether to leave out what is there and not older than its input.
+            overwrite: whether existing files may be replaced; those that the manifest tells of always may.
+            skip_existing: whether to leave out what is there and not older than what it is made of.
+            shards: the tars to write into, in place of `output`.
 
         Raises:
             click.UsageError: the inputs need another kind of output.
@@ -125,94 +142,137 @@ class Batch:
         into = is_folder(output, names, recursive)
         if output == "":
             raise click.UsageError("the name of the output is empty")
-        if output is not None and not into and (len(names) > 1 or _walks(names, recursive)):
+        if shards and (output is not None or STDIO in names):
+            raise click.UsageError("--shards is in place of -o, and not for standard input")
+        if output is not None and not into and (len(names) > 1 or walks(names, recursive)):
             raise click.UsageError(f"several files need a folder as output, ending in /, not {output}")
         if into and STDIO in names:
             raise click.UsageError("standard input needs a file as output")
         inputs = self.find(names, recursive, suffixes)
-        if output is not None and not into:
-            targets = [output] * len(inputs)
-        elif STDIO in names:
-            targets = [STDIO]
+        if shards:
+            jobs = self._sharded(inputs, suffix, shards)
         else:
-            targets = _targets(inputs, output, suffix)
-        sources: dict[str, str] = {}
-        for file, target in zip(inputs, targets, strict=True):
-            try:
-                if target in sources:
-                    words = f"would be written to {target}, like {sources[target]}"
-                    raise FileExistsError(errno.EEXIST, words, file.name)
-                if skip_existing and _is_up_to_date(file.name, target):
-                    continue
-                if into:
-                    Path(target).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as exc:
-                self.report(exc, file.name)
+            if output is not None and not into:
+                outputs = [output] * len(inputs)
+            elif STDIO in names:
+                outputs = [STDIO]
             else:
-                sources[target] = file.name
-        return [(source, target) for target, source in sources.items()]
+                outputs = targets(inputs, output, suffix)
+            jobs = [
+                Job(tar=file.name, shard=target) if file.is_tar else Job((Item(file.name, target),))
+                for file, target in self._distinct(inputs, outputs)
+            ]
+        if into and output is not None and is_url(output):
+            urls.find(
+                output
+            )  # One listing, which many file systems remember, in place of a question per file.
+        return self._left(
+            jobs, overwrite=overwrite, skip_existing=skip_existing, folders=into or bool(shards)
+        )
 
-    def write(
-        self,
-        work: Callable[[Files], tuple[bytes, _Facts] | Exception],
-        files: Sequence[Files],
-        *,
-        count: int,
-        overwrite: bool,
-    ) -> Iterator[tuple[str, _Facts]]:
-        """Does the work of each pair of files, and writes what comes of it.
+    def _sharded(self, inputs: Sequence[Input], suffix: str, shards: Shards) -> list[Job]:
+        tars = [Job(tar=file.name) for file in inputs if file.is_tar]
+        files = [file for file in inputs if not file.is_tar]
+        members = [place.as_posix() for place in new_names([file.place for file in files], suffix)]
+        items = [Item(file.name, member) for file, member in self._distinct(files, members)]
+        jobs = [*tars, *map(Job, groups(items, shards.size))]
+        return [replace(job, shard=shards.pattern % number) for number, job in enumerate(jobs)]
+
+    def _distinct(self, inputs: Sequence[Input], outputs: Sequence[str]) -> Iterator[tuple[Input, str]]:
+        """Inputs and targets, without those that an earlier one is written to, which are reported."""
+        sources: dict[str, str] = {}
+        for file, target in zip(inputs, outputs, strict=True):
+            if target in sources:
+                words = f"would be written to {target}, like {sources[target]}"
+                self.report(FileExistsError(errno.EEXIST, words, file.name), file.name)
+                continue
+            sources[target] = file.name
+            yield file, target
+
+    def _left(self, jobs: Sequence[Job], *, overwrite: bool, skip_existing: bool, folders: bool) -> list[Job]:
+        """The jobs that are to be done."""
+        left = []
+        for job in jobs:
+            mine = self._manifest is not None and self._manifest.is_ours(job.target)
+            try:
+                if self._manifest is not None and self._manifest.is_written(job):
+                    continue
+                if skip_existing and is_up_to_date(job.sources, job.target):
+                    continue
+                if job.tar is not None and is_same(job.tar, job.target):
+                    raise FileExistsError(errno.EEXIST, "would be written over itself", job.tar)
+                if folders:
+                    make_parent(job.target)
+                check_output(job.target, overwrite or mine)
+            except OSError as error:
+                self._note(job, [Done(job.source, job.target, error)])
+            else:
+                left.append(replace(job, overwrite=overwrite or mine))
+        return left
+
+    def run(
+        self, maker: Maker, jobs: Sequence[Job], *, count: int, cluster: "Client | None", bar: bool
+    ) -> Iterator[Done]:
+        """Do jobs, in this process and others, or on a cluster.
 
         Args:
-            work: importable by name in another process; what is written, and what there is to say about it,
-                or one of `FILE_ERRORS` that happened. It writes nothing: a process may end at any moment.
-            files: sources and targets.
-            count: processes that share the work.
-            overwrite: whether existing files may be replaced.
+            maker: how files are made.
+            jobs: see `plan`.
+            count: processes that share the work, if there is no cluster.
+            cluster: whose workers do it.
+            bar: whether a bar shows how many are done.
 
         Yields:
-            Target, and what there is to say, of each file that is written.
+            Each file that is made; facts are its result.
+
+        Raises:
+            EncodeError: a process died, or the cluster was lost.
         """
+        outcomes = self._here(maker, jobs, count) if cluster is None else self._there(maker, jobs, cluster)
+        with count_bar(len(jobs), hidden=not bar) as advance:
+            for job, outcome in outcomes:
+                yield from self._note(job, outcome)
+                advance()
+
+    def _here(self, maker: Maker, jobs: Sequence[Job], count: int) -> Iterator[tuple[Job, list[Done]]]:
+        files = [job for job in jobs if job.shard is None]
         with mapping(count) as share:
-            for (source, target), result in zip(files, share(work, files), strict=True):
-                try:
-                    if isinstance(result, Exception):
-                        raise result
-                    data, facts = result
-                    write_output(target, data, overwrite=overwrite)
-                except FILE_ERRORS as exc:
-                    self.report(exc, source)
-                else:
-                    yield target, facts
+            for job, done in zip(files, maker.files(self._started(files), share), strict=True):
+                yield job, [done]
+            for job in self._started([job for job in jobs if job.shard is not None]):
+                yield job, maker.shard(job, share)
+
+    def _there(
+        self, maker: Maker, jobs: Sequence[Job], cluster: "Client"
+    ) -> Iterator[tuple[Job, list[Done]]]:
+        # What is done again, after its worker was lost, may find its output there.
+        mine = (replace(job, overwrite=True) for job in self._started(jobs))
+        for job, outcome in share_on_cluster(cluster, maker, mine):
+            if isinstance(outcome, EncodeError):
+                outcome = [Done(job.source, job.target, outcome)]
+            yield job, outcome
+
+    def _started(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Jobs, as they begin."""
+        for job in jobs:
+            if self._manifest is not None:
+                self._manifest.start(job)
+            yield job
+
+    def _note(self, job: Job, outcome: Sequence[Done]) -> list[Done]:
+        """Report what failed; the files that are made, of which there is something to say."""
+        if self._manifest is not None:
+            self._manifest.add(job, outcome)
+        for done in outcome:
+            if isinstance(done.result, Exception):
+                self.report(done.result, done.source or done.target)
+        return [done for done in outcome if isinstance(done.result, dict)]
 
 
-def shares(files: Sequence[Files], device: str, jobs: int) -> tuple[int, int]:
-    """Processes that share some files, and jobs that share each: either several files are shared, or one."""
+def shares(jobs: Sequence[Job], device: str, most: int) -> tuple[int, int]:
+    """Processes that share some jobs, and jobs that share each file: either several are shared, or one."""
     from inrcodec.kernels import select
 
-    count = processes(jobs, len(files), gain=select(device).device == "cpu")
-    return count, jobs if count == 1 else 1
-
-
-def _walks(names: Sequence[str], recursive: bool) -> bool:
-    """Whether there is a folder to look into."""
-    return recursive and any(map(os.path.isdir, names))
-
-
-def _targets(inputs: Sequence[Input], output: str | None, suffix: str) -> list[str]:
-    """The output of each input, in the tree of inputs, or in one like it in the folder `output`."""
-    folders = [(Path(output) / file.place if output else Path(file.name)).parent for file in inputs]
-    short = [str(folder / (file.place.stem + suffix)) for folder, file in zip(folders, inputs, strict=True)]
-    names = defaultdict(set)
-    for target, file in zip(short, inputs, strict=True):
-        names[target].add(file.place.name)
-    return [
-        str(folder / (file.place.name + suffix)) if len(names[target]) > 1 else target
-        for folder, target, file in zip(folders, short, inputs, strict=True)
-    ]
-
-
-def _is_up_to_date(source: str, target: str) -> bool:
-    """Whether the target is there and not older than the source."""
-    if STDIO in (source, target) or not os.path.isfile(target):
-        return False
-    return os.stat(target).st_mtime_ns >= os.stat(source).st_mtime_ns
+    files = sum(len(job.items) if job.tar is None else most for job in jobs)
+    count = processes(most, files, gain=select(device).device == "cpu")
+    return count, most if count == 1 else 1

@@ -12,21 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inrcodec.cli.batch import Batch, shares
 from inrcodec.cli.errors import EXPECTED_ERRORS, picture_warnings, report_warnings
-from inrcodec.cli.options import (
-    SINR_SUFFIX,
-    codebook_option,
-    device_option,
-    force_option,
-    jobs_option,
-    json_option,
-    parse_positive,
-    recursive_option,
-    skip_existing_option,
-)
+from inrcodec.cli.jobs import Done, Facts, Item
+from inrcodec.cli.options import SINR_SUFFIX, codebook_option, json_option, parse_positive
 from inrcodec.cli.progress import progress_bar
-from inrcodec.runtime.atomic_files import STDIO, check_target, read_input
+from inrcodec.cli.requests import Request, process, request_options
+from inrcodec.runtime.atomic_files import STDIO, read_input
+from inrcodec.runtime.urls import is_url
 
 if TYPE_CHECKING:
     from inrcodec.pictures.picture import Picture
@@ -35,7 +27,7 @@ _ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exact
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("names", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "-o",
     "--output",
@@ -43,7 +35,6 @@ _ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exact
     help="Output file, or folder (existing, or ending in /) for several images. "
     "[default: beside the image, as .sinr]",
 )
-@recursive_option
 @click.option(
     "-q",
     "--quality",
@@ -85,18 +76,13 @@ _ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exact
 )
 @click.option("--lenient", is_flag=True, help="Read a truncated JPEG as far as it goes.")
 @click.option("--keep-hidden", is_flag=True, help="Keep colours of fully transparent pixels.")
-@device_option
-@jobs_option
-@force_option
-@skip_existing_option
+@request_options
 @json_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.pass_context
 def encode(
     ctx: click.Context,
-    inputs: tuple[str, ...],
-    output: str | None,
-    recursive: bool,
+    request: Request,
     quality: int | None,
     bpp: float | None,
     psnr: float | None,
@@ -109,26 +95,23 @@ def encode(
     depth: str | None,
     lenient: bool,
     keep_hidden: bool,
-    device: str,
-    jobs: int,
-    force: bool,
-    skip_existing: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Encode images as .sinr files.
 
     Prints one line per image: size, bits per pixel, PSNR of the decoded file, seconds.
-    With -r, the images in folders are taken, too, and -o keeps their tree.
+    With -r, the images in folders are taken, too, and -o keeps their tree. Of a tar, a tar is made, with
+    what else lies in it. URLs are read and written, too.
     With several images a failure does not stop the rest; the exit code is the worst one.
     """
     goals = {"quality": quality, "bpp": bpp, "psnr": psnr, "max_bytes": max_bytes}
     options: dict[str, Any] = {name: value for name, value in goals.items() if value is not None}
     if len(options) > 1:
         raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
-    if as_json and (output or inputs[0]) == STDIO:
+    if as_json and (request.output or request.names[0]) == STDIO:
         raise click.UsageError("--json and the encoded file cannot both go to standard output")
-    options |= {"entropy": entropy, "device": device, "keep_hidden": keep_hidden}
+    options |= {"entropy": entropy, "device": request.device, "keep_hidden": keep_hidden}
     if tune is not None:
         options["tune"] = tune
     if steps is not None:
@@ -138,27 +121,15 @@ def encode(
 
     from inrcodec.pictures.opening import readable_suffixes
 
-    batch = Batch()
-    files = batch.plan(
-        inputs,
-        output,
-        SINR_SUFFIX,
-        recursive=recursive,
-        suffixes=readable_suffixes() if recursive else (),
-        skip_existing=skip_existing,
-    )
-    if not files:
-        ctx.exit(batch.exit_code)
-    count, jobs = shares(files, device, jobs)
-    task = _Task(
-        options | {"jobs": jobs},
-        {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient},
-        overwrite=force,
-        progress=not quiet and count == 1,
-        measure=as_json or not quiet,
-    )
+    reading = {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient}
     advised = False
-    for target, facts in batch.write(task.run, files, count=count, overwrite=force):
+
+    def work(jobs: int, progress: bool) -> _Task:
+        return _Task(options | {"jobs": jobs}, reading, progress and not quiet, as_json or not quiet)
+
+    def tell(done: Done) -> None:
+        nonlocal advised
+        facts: Facts = {"input": done.source, "output": done.target} | done.facts
         if not quiet:
             advice = [_ADVICE] if facts["drawn"] and not advised else []
             advised |= facts["drawn"]
@@ -166,8 +137,19 @@ def encode(
         if as_json:
             click.echo(json.dumps(facts))
         elif not quiet:
-            click.echo(_summary(facts), err=target == STDIO)
-    ctx.exit(batch.exit_code)
+            click.echo(_summary(facts), err=done.target == STDIO)
+
+    ctx.exit(
+        process(
+            request,
+            SINR_SUFFIX,
+            readable_suffixes(),
+            work,
+            tell,
+            settings={"codebook": codebook} | options | reading,
+            silent=quiet,
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -176,51 +158,44 @@ class _Task:
 
     options: dict[str, Any]
     reading: dict[str, Any]
-    overwrite: bool
     progress: bool
     measure: bool
 
-    def run(self, files: tuple[str, str]) -> tuple[bytes, dict[str, Any]] | Exception:
+    def __call__(self, item: Item) -> tuple[bytes, Facts] | Exception:
         """Encode one image and, if asked, measure the file by decoding it.
 
-        Args:
-            files: source and target, which is not written here: a process may end at any moment.
-
         Returns:
-            The file, and what `--json` prints: input, output, width, height, bytes, bpp, psnr (dB; None when
-            it was not measured or the picture came back unchanged), alpha_dropped (it was opaque everywhere),
-            drawn (it looks like text or line art), warnings and seconds (reading, encoding and measuring). Or
-            the expected error that happened.
+            The file, and what `--json` prints but input and output: width, height, bytes, bpp, psnr (dB; None
+            when it was not measured or the picture came back unchanged), codebook (its id), alpha_dropped (it
+            was opaque everywhere), drawn (it looks like text or line art), warnings and seconds (reading,
+            encoding and measuring). Or the expected error that happened.
         """
         try:
-            return self._run(*files)
+            return self._encoded(item)
         except EXPECTED_ERRORS as error:
             return error
 
-    def _run(self, source: str, target: str) -> tuple[bytes, dict[str, Any]]:
+    def _encoded(self, item: Item) -> tuple[bytes, Facts]:
         from inrcodec.codec import encode as encode_picture
         from inrcodec.codec import inspect
         from inrcodec.pictures.content import is_drawn
 
-        if target != STDIO:
-            check_target(Path(target), self.overwrite)
         start = time.perf_counter()
         with picture_warnings() as said:
-            picture = _read(source, self.reading)
-        with progress_bar(source, hidden=not self.progress) as progress:
+            picture = _read(item, self.reading)
+        with progress_bar(item.source, hidden=not self.progress) as progress:
             data = encode_picture(picture, **self.options, progress=progress)
-        channels = inspect(data).channels
+        info = inspect(data)
         psnr = _decoded_psnr(picture, data, self.options) if self.measure else None
         height, width, _ = picture.pixels.shape
         facts = {
-            "input": source,
-            "output": target,
             "width": width,
             "height": height,
             "bytes": len(data),
             "bpp": 8 * len(data) / (width * height),
             "psnr": psnr,
-            "alpha_dropped": channels < picture.pixels.shape[2],
+            "codebook": info.codebook,
+            "alpha_dropped": info.channels < picture.pixels.shape[2],
             "drawn": is_drawn(picture.pixels),
             "warnings": said,
             "seconds": round(time.perf_counter() - start, 3),
@@ -228,7 +203,15 @@ class _Task:
         return data, facts
 
 
-def _read(source: str, reading: dict[str, Any]) -> "Picture":
+class _Content(io.BytesIO):
+    """What was read of an input, with its name, which tells formats that have no signature."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def _read(item: Item, reading: dict[str, Any]) -> "Picture":
     """Read an image under this program's own limits, without Pillow's remarks about sloppy files."""
     from PIL import Image
 
@@ -238,9 +221,10 @@ def _read(source: str, reading: dict[str, Any]) -> "Picture":
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        if source == STDIO:
-            return read_picture(io.BytesIO(read_input(source)), **reading)
-        return read_picture(Path(source), **reading)
+        if item.data is not None or item.source == STDIO or is_url(item.source):
+            data = read_input(item.source) if item.data is None else item.data
+            return read_picture(_Content(data, item.source), **reading)
+        return read_picture(Path(item.source), **reading)
 
 
 def _decoded_psnr(picture: "Picture", data: bytes, options: dict[str, Any]) -> float | None:

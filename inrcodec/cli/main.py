@@ -29,7 +29,9 @@ _COMMANDS = {
     "bench": "inrcodec.bench.command:bench",
     "reproduce": "inrcodec.reproduce.command:reproduce",
 }
-_EXTRA_OF = {"torch": "torch"} | dict.fromkeys(("matplotlib", "skimage", "scipy", "ssimulacra2"), "bench")
+_EXTRA_OF = {"torch": "torch", "distributed": "dask", "fsspec": "remote"} | dict.fromkeys(
+    ("matplotlib", "skimage", "scipy", "ssimulacra2"), "bench"
+)
 
 
 class LazyGroup(click.Group):

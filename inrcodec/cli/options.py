@@ -46,6 +46,11 @@ jobs_option: _Decorator = click.option(
     metavar="N",
     help="Processes that share several images, or threads that share one.",
 )
+cluster_option: _Decorator = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Share the work among the workers of the Dask scheduler there, instead of processes here.",
+)
 json_option: _Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 

@@ -1,4 +1,4 @@
-"""A bar that shows how far a command is."""
+"""Bars that show how far a command is."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -24,3 +24,12 @@ def progress_bar(source: str, *, hidden: bool) -> Iterator[Callable[[float], Non
             bar.update(max(0, round(fraction * _STEPS) - bar.pos))
 
         yield advance
+
+
+@contextmanager
+def count_bar(total: int, *, hidden: bool) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal; yields the function that counts one of a total."""
+    with click.progressbar(
+        length=total, show_pos=True, file=sys.stderr, hidden=hidden or not sys.stderr.isatty()
+    ) as bar:
+        yield lambda: bar.update(1)

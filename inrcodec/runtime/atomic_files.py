@@ -1,4 +1,4 @@
-"""Input and output of whole files: standard streams, and outputs that appear complete or not at all."""
+"""Input and output of whole files: standard streams, URLs, and outputs that appear complete or not at all."""
 
 import errno
 import os
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from inrcodec.runtime import urls
+
 STDIO = "-"
 
 
@@ -17,7 +19,7 @@ def read_input(name: str, *, begins: bytes = b"", largest: int | None = None) ->
     """Content of a file, or of standard input for `-`, to its end.
 
     Args:
-        name: path, or `-`.
+        name: path, URL, or `-`.
         begins: what the file must begin with, or no more of it is read.
         largest: how many bytes are read at most: one more than that, so that whoever reads them sees it.
 
@@ -27,6 +29,9 @@ def read_input(name: str, *, begins: bytes = b"", largest: int | None = None) ->
     if name == STDIO:
         with _naming("standard input"):
             return _read(sys.stdin.buffer, begins, largest)
+    if urls.is_url(name):
+        with urls.opened(name) as stream:
+            return _read(stream, begins, largest)
     with open(name, "rb") as stream:  # Not a Path, to which an empty name is the current directory.
         return _read(stream, begins, largest)
 
@@ -120,14 +125,34 @@ def _naming(name: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, name) from error
 
 
-def write_output(name: str, data: bytes, *, overwrite: bool = False) -> None:
-    """Write to a file (see `atomic_write`) or, for `-`, to standard output.
+def check_output(name: str, overwrite: bool) -> None:
+    """Refuse what `write_output` would (see `check_target`) before work is spent on it."""
+    if urls.is_url(name):
+        urls.check_target(name, overwrite)
+    elif name != STDIO:
+        check_target(Path(name), overwrite)
+
+
+def write_file(name: str, content: Callable[[BinaryIO], object], *, overwrite: bool = False) -> None:
+    """Write to a path (see `atomic_write`) or a URL (see `urls.write`).
 
     Raises:
-        OSError: as `atomic_write`, or standard output is a terminal or takes less than all.
+        OSError: as these do.
+    """
+    if urls.is_url(name):
+        urls.write(name, content, overwrite=overwrite)
+    else:
+        atomic_write(Path(name), content, overwrite=overwrite)
+
+
+def write_output(name: str, data: bytes, *, overwrite: bool = False) -> None:
+    """Write to a file (see `write_file`) or, for `-`, to standard output.
+
+    Raises:
+        OSError: as `write_file`, or standard output is a terminal or takes less than all.
     """
     if name != STDIO:
-        atomic_write(Path(name), data, overwrite=overwrite)
+        write_file(name, lambda stream: stream.write(data), overwrite=overwrite)
         return
     stream = sys.stdout.buffer
     if stream.isatty():

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from inrcodec.bench.summary import summarise
 from inrcodec.bench.workflow import parse_settings
 from inrcodec.errors import EncodeError, InputError
 from inrcodec.metrics import psnr, ssimulacra2
+from inrcodec.runtime.processes import parallel
 
 
 def photo(height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -427,7 +429,7 @@ def test_one_bad_point_does_not_end_the_run(folder: Path, tmp_path: Path) -> Non
     codec = parse_codec("webp")
     tasks = plan(sources, [codec], {"webp": (50,)}, tmp_path / "out")
     (folder / "b.png").unlink()
-    outcome = run_tasks(tasks, tmp_path / "out", jobs=1)
+    outcome = run_tasks(tasks, tmp_path / "out", partial(parallel, jobs=1))
     assert [point.image for point in outcome.points] == ["a.png"]
     assert [(f.image, f.codec, f.setting) for f in outcome.failures] == [("b.png", "webp", "50")]
     assert "No such file" in outcome.failures[0].message
@@ -443,7 +445,7 @@ def test_who_lost_a_worker_is_told_how_to_go_on(
     monkeypatch.setattr("inrcodec.bench.run._measure_safely", die)
     tasks = plan(find_images([folder]), [parse_codec("webp")], {"webp": (50,)}, tmp_path / "out")
     with pytest.raises(EncodeError, match=r"worker process died.*--resume"):
-        run_tasks(tasks, tmp_path / "out", jobs=1)
+        run_tasks(tasks, tmp_path / "out", partial(parallel, jobs=1))
 
 
 def test_memory_is_that_of_a_fresh_process(folder: Path, tmp_path: Path) -> None:
@@ -553,7 +555,7 @@ def test_crops_have_equal_size_and_show_the_worst_window(tmp_path: Path) -> None
     out = tmp_path / "out"
     sources = find_images([images])
     codecs = [parse_codec(name) for name in ("webp", "jpeg", "jpeg2000")]
-    outcome = run_tasks(plan(sources, codecs, {}, out, structure=False), out, jobs=2)
+    outcome = run_tasks(plan(sources, codecs, {}, out, structure=False), out, partial(parallel, jobs=2))
     assert not outcome.failures
     (row,) = make_crops(summarise(outcome.points), outcome.points, {"p.png": sources[0]}, out, jobs=2)
     assert [crop.codec for crop in row.crops] == ["", "webp", "jpeg", "jpeg2000"]

@@ -20,6 +20,7 @@ import inrcodec
 import inrcodec.cli.encode as encode_module
 from inrcodec import codec
 from inrcodec.cli.main import cli
+from inrcodec.codebook import load_codebook
 from inrcodec.container import VERSION, Container, pack, tile_grid
 from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.kernels import VARIABLE
@@ -155,6 +156,7 @@ def test_encode_json(photo, tmp_path):
         "height": 24,
         "bytes": size,
         "bpp": 8 * size / 960,
+        "codebook": load_codebook().id.hex(),
         "alpha_dropped": False,
         "drawn": False,
         "warnings": [],
