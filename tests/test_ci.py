@@ -20,7 +20,7 @@ call=$(echo "${0#"$BIN"/}" "$@")
 echo "$call" >> "$CALLS"
 if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"
-  for name in clang-format inrcodec mypy pip python ruff; do cp "$0" "$3/bin/$name"; done
+  for name in clang-format inrcodec mkdocs mypy pip python ruff; do cp "$0" "$3/bin/$name"; done
 fi
 case "$call" in *" -c oldest.txt "*) cp oldest.txt "$OLDEST" ;; esac
 [ "$call" != "$FAILS" ]
@@ -44,6 +44,7 @@ CHECKS = [
     ".venv/bin/mypy",
     ".venv/bin/clang-format -n -Werror native/*.h native/*/*.[ch] tests/fuzz/*.[ch]",
     ".venv/bin/python tests/fuzz/run.py --seconds 6",
+    ".venv/bin/mkdocs build -q --strict",
     "python3 -m venv oldest"
     " && CC=false oldest/bin/pip install -q -c constraints.txt -c oldest.txt -e '.[test]'",
     "oldest/bin/python -m pytest -q",
