@@ -163,12 +163,10 @@ class Batch:
                 for file, target in self._distinct(inputs, outputs)
             ]
         if into and output is not None and is_url(output):
-            urls.find(
-                output
-            )  # One listing, which many file systems remember, in place of a question per file.
-        return self._left(
-            jobs, overwrite=overwrite, skip_existing=skip_existing, folders=into or bool(shards)
-        )
+            # One listing, which many file systems remember, in place of a question per file.
+            urls.find(output)
+        folders = into or shards is not None
+        return self._left(jobs, overwrite=overwrite, skip_existing=skip_existing, folders=folders)
 
     def _sharded(self, inputs: Sequence[Input], suffix: str, shards: Shards) -> list[Job]:
         tars = [Job(tar=file.name) for file in inputs if file.is_tar]

@@ -8,7 +8,7 @@ import click
 
 from inrcodec.cli.errors import picture_warnings, report_warnings
 from inrcodec.cli.jobs import FILE_ERRORS, Facts, Item
-from inrcodec.cli.names import is_folder
+from inrcodec.cli.names import TAR_SUFFIX, is_folder
 from inrcodec.cli.options import (
     SINR_SUFFIX,
     codebook_option,
@@ -92,7 +92,8 @@ def decode(
     if file_format is None:
         output = request.output
         named = output not in (None, STDIO) and not is_folder(output, request.names, request.recursive)
-        file_format = Path(str(output)).suffix.removeprefix(".") if named else "png"
+        suffix = Path(str(output)).suffix if named else ".png"
+        file_format = "png" if suffix == TAR_SUFFIX else suffix.removeprefix(".")
     file_format = file_format.lower()
     if file_format not in OUTPUT_FORMATS:
         wrong = f"unknown image format {file_format!r}" if file_format else "the output has no extension"

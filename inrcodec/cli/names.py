@@ -12,6 +12,8 @@ from inrcodec.runtime import urls
 from inrcodec.runtime.atomic_files import STDIO
 from inrcodec.runtime.urls import is_url
 
+TAR_SUFFIX = ".tar"
+
 
 @dataclass(frozen=True)
 class Input:
@@ -28,7 +30,7 @@ class Input:
     @property
     def is_tar(self) -> bool:
         """Whether it is a shard, whose members are the files."""
-        return self.place.suffix.lower() == ".tar"
+        return self.place.suffix.lower() == TAR_SUFFIX
 
 
 def is_folder(output: str | None, names: Sequence[str], recursive: bool) -> bool:

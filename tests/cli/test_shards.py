@@ -70,6 +70,8 @@ def test_of_a_tar_one_is_made_with_what_else_lies_in_it(here, samples, jobs):
         assert members[f"{key}.cls"] == key.encode()
         assert level(members[f"{key}.sinr"]) == grey
     assert run("decode", here / "out/in.tar", "-o", "back/").exit_code == 0
+    assert run("decode", here / "out/in.tar", "-o", "back.tar").exit_code == 0
+    assert read_tar(here / "back.tar") == read_tar(here / "back/in.tar")
     back = read_tar(here / "back/in.tar")
     assert list(back) == [f"{key}.{suffix}" for key in LEVELS for suffix in ("cls", "png")]
     assert back["0001.png"].startswith(b"\x89PNG")
