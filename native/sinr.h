@@ -106,6 +106,29 @@ sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);
 
+/* A picture that is looked at: samples that one view needed are kept for the next. File and codebook have to stay
+ * as long as it is open. It serves one call at a time. */
+typedef struct sinr_picture sinr_picture;
+
+/* Samples take at most `memory` bytes, or what one part needs if that is more: 13 bytes per pixel of the tiles that
+ * it touches and of their neighbours (5 if it is grey). Besides, 20 MiB are held, and 100 asked for and given back. */
+sinr_status sinr_picture_open(
+    const void *file, size_t size, const sinr_codebook *codebook, size_t memory, sinr_picture **picture);
+void sinr_picture_close(sinr_picture *picture);
+
+/* A part of a picture at any size, in pixels of that size. */
+typedef struct {
+    int columns, rows; /* of the whole picture; its own are the same pixels as those of `sinr_decode` */
+    int x, y, width, height;
+} sinr_part;
+
+/* Does one piece of work: pixels (height, width, channels) are there when `left` becomes 0, which says how many
+ * pieces there are at most, this one included. A piece is a tile decoded or restored, so that a program can do
+ * something else in between, another part for example. A draft is not restored. Parts that lie side by side
+ * fit, to the level. */
+sinr_status sinr_picture_render(
+    sinr_picture *picture, const sinr_part *part, int draft, unsigned char *pixels, int *left, sinr_pool *pool);
+
 #ifdef __cplusplus
 }
 #endif

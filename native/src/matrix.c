@@ -6,6 +6,8 @@
 
 #ifdef SINR_AVX2
 #include <immintrin.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 size_t sinr_matrix_size(int outputs, int inputs) {
@@ -47,52 +49,83 @@ static void multiply_c(
     }
 }
 
-#ifdef SINR_AVX2
+/* Vectors of sums, and what they are made of. Products are those of pairs of 16-bit integers, added. */
+#if defined(SINR_AVX2)
 
-/* Rows of inputs that share a load of weights; with two vectors of outputs each they fill the registers. */
+#define SINR_VECTORS SINR_AVX2
+#define has_vectors sinr_has_avx2
+#define LANES 8
+/* Rows of inputs that share a load of weights: as many as the registers hold sums of. */
 #define ROWS 6
+typedef __m256i vector;
+SINR_AVX2 SINR_INLINE vector zero(void) { return _mm256_setzero_si256(); }
+SINR_AVX2 SINR_INLINE vector load(const void *from) { return _mm256_loadu_si256(from); }
+SINR_AVX2 SINR_INLINE void store(void *to, vector v) { _mm256_storeu_si256(to, v); }
+SINR_AVX2 SINR_INLINE vector repeat(int32_t pair) { return _mm256_set1_epi32(pair); }
+SINR_AVX2 SINR_INLINE vector add_products(vector sum, vector a, vector b) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
 
-SINR_AVX2 static inline __m256i pair_of(const int16_t *row, int p) {
+#elif defined(__wasm_simd128__)
+
+#define SINR_VECTORS
+#define has_vectors() true
+#define LANES 4
+#define ROWS 3
+typedef v128_t vector;
+SINR_INLINE vector zero(void) { return wasm_i32x4_const_splat(0); }
+SINR_INLINE vector load(const void *from) { return wasm_v128_load(from); }
+SINR_INLINE void store(void *to, vector v) { wasm_v128_store(to, v); }
+SINR_INLINE vector repeat(int32_t pair) { return wasm_i32x4_splat(pair); }
+SINR_INLINE vector add_products(vector sum, vector a, vector b) {
+    return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(a, b));
+}
+
+#endif
+
+#ifdef SINR_VECTORS
+
+#define VECTORS (SINR_OUTPUTS / LANES) /* of a block of outputs */
+
+SINR_VECTORS SINR_INLINE vector pair_of(const int16_t *row, int p) {
     int32_t pair;
     memcpy(&pair, row + 2 * p, sizeof pair);
-    return _mm256_set1_epi32(pair);
+    return repeat(pair);
 }
 
 /* Some rows by one block of outputs. */
-SINR_AVX2 SINR_INLINE void rows_avx2(
-    const __m256i *block, int pairs, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int rows) {
-    __m256i low[ROWS], high[ROWS];
-    for (int r = 0; r < rows; r++) low[r] = high[r] = _mm256_setzero_si256();
+SINR_VECTORS SINR_INLINE void rows_by_block(
+    const int16_t *block, int pairs, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int rows) {
+    vector sums[ROWS][VECTORS];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++) sums[r][v] = zero();
     for (int p = 0; p < pairs; p++) {
-        __m256i w0 = _mm256_loadu_si256(block + 2 * p), w1 = _mm256_loadu_si256(block + 2 * p + 1);
+        vector weights[VECTORS];
+        for (int v = 0; v < VECTORS; v++) weights[v] = load(block + (p * VECTORS + v) * LANES * 2);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
-            __m256i v = pair_of(x + (size_t)r * stride_x, p);
-            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(v, w0));
-            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(v, w1));
+            vector inputs = pair_of(x + (size_t)r * stride_x, p);
+            for (int v = 0; v < VECTORS; v++) sums[r][v] = add_products(sums[r][v], inputs, weights[v]);
         }
     }
-    for (int r = 0; r < rows; r++) {
-        __m256i *out = (__m256i *)(void *)(y + (size_t)r * stride_y);
-        _mm256_storeu_si256(out, low[r]);
-        _mm256_storeu_si256(out + 1, high[r]);
-    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++) store(y + (size_t)r * stride_y + v * LANES, sums[r][v]);
 }
 
-SINR_AVX2 static void multiply_avx2(
+SINR_VECTORS static void multiply_vectors(
     const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count) {
     for (int b = 0; b < m->blocks; b++) {
-        const __m256i *block = (const __m256i *)(const void *)m->weights + (size_t)b * (size_t)m->pairs * 2;
+        const int16_t *block = m->weights + (size_t)b * (size_t)m->pairs * SINR_OUTPUTS * 2;
         const int16_t *from = x;
         int32_t *to = y + (size_t)b * SINR_OUTPUTS;
         int left = count;
         for (; left >= ROWS; left -= ROWS, from += ROWS * stride_x, to += ROWS * stride_y)
-            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, ROWS);
+            rows_by_block(block, m->pairs, from, stride_x, to, stride_y, ROWS);
         /* A cell has three planes. */
         for (; left >= 3; left -= 3, from += 3 * stride_x, to += 3 * stride_y)
-            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, 3);
+            rows_by_block(block, m->pairs, from, stride_x, to, stride_y, 3);
         for (; left; left--, from += stride_x, to += stride_y)
-            rows_avx2(block, m->pairs, from, stride_x, to, stride_y, 1);
+            rows_by_block(block, m->pairs, from, stride_x, to, stride_y, 1);
     }
 }
 
@@ -100,9 +133,9 @@ SINR_AVX2 static void multiply_avx2(
 
 void sinr_multiply(
     const sinr_matrix *m, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int count) {
-#ifdef SINR_AVX2
-    if (sinr_has_avx2()) {
-        multiply_avx2(m, x, stride_x, y, stride_y, count);
+#ifdef SINR_VECTORS
+    if (has_vectors()) {
+        multiply_vectors(m, x, stride_x, y, stride_y, count);
         return;
     }
 #endif

@@ -1,4 +1,4 @@
-/* Any bytes as a file: inspected, and decoded at its own size and another. */
+/* Any bytes as a file: inspected, decoded at its own size and another, and looked at. */
 #include "common.h"
 #include "sinr.h"
 
@@ -11,6 +11,18 @@ static void decode(const uint8_t *file, size_t size, const sinr_info *info, int 
     sinr_view view = {0, 0, info->width, info->height, columns, rows};
     unsigned char *pixels = malloc((size_t)columns * (size_t)rows * (size_t)info->channels);
     sinr_decode(file, size, codebook, &view, pixels, NULL);
+    free(pixels);
+}
+
+static void look(const uint8_t *file, size_t size, const sinr_info *info) {
+    sinr_part part = {2 * info->width,  2 * info->height, info->width / 2,
+                      info->height / 2, info->width,      info->height};
+    unsigned char *pixels = malloc((size_t)info->width * (size_t)info->height * (size_t)info->channels);
+    sinr_picture *picture = NULL;
+    int left = sinr_picture_open(file, size, codebook, 0, &picture) ? 0 : 1;
+    while (left && !sinr_picture_render(picture, &part, 0, pixels, &left, NULL)) {
+    }
+    sinr_picture_close(picture);
     free(pixels);
 }
 
@@ -30,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!sinr_inspect(file, size, &info) && (int64_t)info.width * info.height <= PIXELS_MAX) {
         decode(file, size, &info, info.width, info.height);
         decode(file, size, &info, 1 + info.width * 2 / 3, 1 + info.height / 5);
+        look(file, size, &info);
     }
     free(file);
     return 0;

@@ -23,7 +23,7 @@ from inrcodec.signal.quantiser import VISUAL
 
 NATIVE = Path(__file__).parents[2] / "native"
 BOOK = NATIVE.parent / "pretrained" / "default.safetensors"
-OK, TRUNCATED, CORRUPT, _, RANGE, VERSION, UNSUPPORTED, CODEBOOK, ARGUMENT, TOO_LARGE, _ = range(11)
+OK, TRUNCATED, CORRUPT, LEFT_OVER, RANGE, VERSION, UNSUPPORTED, CODEBOOK, ARGUMENT, TOO_LARGE, _ = range(11)
 """`sinr_status`."""
 
 
@@ -331,3 +331,135 @@ def test_other_machines_give_the_same_pixels(files, tmp_path, machine):
     for kind in ("grey", "weighted"):
         expected = inrcodec.decode(files[kind])
         assert np.array_equal(run([emulator, program], files[kind], tmp_path), expected)
+
+
+class Part(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in ("columns", "rows", "x", "y", "width", "height")]
+
+
+class Picture:
+    """A picture that is looked at, in C; `status` tells whether it can be."""
+
+    def __init__(self, library, file, book, memory=1 << 28):
+        self.library, self.pointer, self.kept = library, ctypes.c_void_p(), (file, book)
+        self.status = library.sinr_picture_open(
+            file,
+            ctypes.c_size_t(len(file)),
+            book.pointer,
+            ctypes.c_size_t(memory),
+            ctypes.byref(self.pointer),
+        )
+        self.channels = inspect(library, file)[1].channels
+
+    def render(self, size, part=None, draft=False):
+        """Pixels (height, width, channels) of a part (x, y, width, height), and how many pieces were left."""
+        part = part or (0, 0, *size)
+        pixels = np.zeros((part[3], part[2], self.channels), np.uint8)
+        pieces: list[int] = []
+        left = ctypes.c_int(1)
+        while left.value:
+            status = self.library.sinr_picture_render(
+                self.pointer,
+                ctypes.byref(Part(*size, *part)),
+                draft,
+                ctypes.c_void_p(pixels.ctypes.data),
+                ctypes.byref(left),
+                None,
+            )
+            if status:
+                return status, pieces
+            pieces.append(left.value)
+        return pixels, pieces
+
+    def close(self):
+        self.library.sinr_picture_close(self.pointer)
+
+
+@pytest.fixture(scope="module")
+def tiled(photo):
+    """A file of six tiles, and its size."""
+    pixels = np.tile(photo, (6, 9, 1))[:1100, :2100]
+    return inrcodec.encode(pixels, quality=10), (2100, 1100)
+
+
+def test_a_picture_shows_the_pixels_of_decode_and_works_once(library, book, tiled):
+    file, size = tiled
+    picture = Picture(library, file, book)
+    assert picture.status == OK
+    pixels, pieces = picture.render(size)
+    assert np.array_equal(pixels, inrcodec.decode(file))
+    assert pieces == [*range(12, -1, -1)]
+    again, pieces = picture.render(size, (1000, 1000, 100, 70))
+    assert np.array_equal(again, pixels[1000:1070, 1000:1100])
+    assert pieces == [0]
+    picture.close()
+
+
+@pytest.mark.parametrize("size", [(313, 171), (2100, 1101), (6301, 3299)], ids=str)
+def test_parts_of_a_picture_at_any_size_fit(library, book, tiled, size):
+    file, _ = tiled
+    picture = Picture(library, file, book)
+    corner = (size[0] - 150, size[1] - 100, 150, 100)
+    whole, _ = picture.render(size, corner)
+    x, y, width, height = corner
+    halves = [picture.render(size, (x + n * 75, y, 75, height))[0] for n in range(2)]
+    assert np.abs(np.hstack(halves).astype(int) - whole).max() <= 1
+    expected = inrcodec.decode(file, size=size)[y : y + height, x : x + width]
+    assert np.abs(expected.astype(int) - whole).max() <= 1
+    picture.close()
+
+
+def test_a_draft_needs_no_restoration_and_no_neighbours(library, book, tiled):
+    file, size = tiled
+    picture = Picture(library, file, book)
+    part = (1200, 100, 50, 40)
+    draft, pieces = picture.render(size, part, draft=True)
+    assert pieces == [1, 0]
+    sharp, pieces = picture.render(size, part)
+    assert pieces == [6, 5, 4, 3, 2, 1, 0]
+    assert 0 < np.abs(draft.astype(int) - sharp).mean() < 10
+    assert np.array_equal(picture.render(size, part, draft=True)[0], sharp)
+    picture.close()
+
+
+def test_a_picture_keeps_what_was_looked_at_last(library, book, tiled):
+    file, size = tiled
+    right, left = (2090, 1090, 10, 10), (0, 0, 10, 10)
+    expected = inrcodec.decode(file)[1090:, 2090:]
+    # Room for what one corner needs: its tile with three neighbours, and once more restored.
+    picture = Picture(library, file, book, memory=5 * 1024 * 1024 * 7)
+    for part, pieces in ((right, 5), (right, 0), (left, 3), (right, 3), (right, 0)):
+        pixels, done = picture.render(size, part)
+        assert done[0] == pieces
+        assert part == left or np.array_equal(pixels, expected)
+    picture.close()
+    # None: what one part needs is kept all the same.
+    picture = Picture(library, file, book, memory=0)
+    assert np.array_equal(picture.render(size, right)[0], expected)
+    picture.close()
+
+
+@pytest.mark.parametrize("size", [(10, 10), (-5, 10), (10, 0)], ids=str)
+@pytest.mark.parametrize(
+    "part", [(-1, 0, 5, 5), (6, 0, 5, 5), (0, 6, 5, 5), (0, 0, 0, 5), (11, 0, 5, 5)], ids=str
+)
+def test_a_part_that_is_none_is_refused(library, book, tiled, size, part):
+    picture = Picture(library, tiled[0], book)
+    x, y, width, height = part
+    left, pixels = ctypes.c_int(7), np.zeros(1000, np.uint8)
+    found = ctypes.byref(Part(*size, x, y, width, height)), 0, ctypes.c_void_p(pixels.ctypes.data)
+    assert library.sinr_picture_render(picture.pointer, *found, ctypes.byref(left), None) == ARGUMENT
+    picture.close()
+
+
+def test_a_damaged_tile_is_refused_where_it_is_looked_at(library, book, tiled):
+    file, size = tiled
+    assert Picture(library, file[:-1], book).status in (TRUNCATED, CORRUPT)
+    container = unpack(file)
+    tiles = (*container.tiles[:-1], container.tiles[-1] + b"\0")
+    broken = Picture(library, pack(replace(container, tiles=tiles)), book)
+    assert broken.status == OK
+    assert broken.render(size, (0, 0, 100, 100))[0].shape == (100, 100, 3)
+    for _ in range(2):
+        assert broken.render(size)[0] == LEFT_OVER
+    broken.close()
