@@ -110,8 +110,9 @@ sinr_status sinr_decode(
  * as long as it is open. It serves one call at a time. */
 typedef struct sinr_picture sinr_picture;
 
-/* Samples take at most `memory` bytes, or what one part needs if that is more: 13 bytes per pixel of the tiles that
- * it touches and of their neighbours (5 if it is grey). Besides, 20 MiB are held, and 100 asked for and given back. */
+/* Samples take at most `memory` bytes, or what one part needs if that is more: 7 bytes per pixel for tiles that a
+ * patch touches, 6 for the patches that the part touches (a third if it is grey). Besides, 20 MiB are held, and up to
+ * 20 bytes per pixel of the part asked for and given back. */
 sinr_status sinr_picture_open(
     const void *file, size_t size, const sinr_codebook *codebook, size_t memory, sinr_picture **picture);
 void sinr_picture_close(sinr_picture *picture);
@@ -122,10 +123,10 @@ typedef struct {
     int x, y, width, height;
 } sinr_part;
 
-/* Does one piece of work: pixels (height, width, channels) are there when `left` becomes 0, which says how many
- * pieces there are at most, this one included. A piece is a tile decoded or restored, so that a program can do
- * something else in between, another part for example. A draft is not restored. Parts that lie side by side
- * fit, to the level. */
+/* Does one piece of work: pixels (height, width, channels) are there when `left` becomes 0, which says how many pieces
+ * there are, this one included. A piece is a tile decoded, or a patch of 256 x 256 pixels restored, so that a program
+ * can do something else in between, another part for example. A draft is made of what is restored, or else decoded.
+ * Parts that lie side by side fit. */
 sinr_status sinr_picture_render(
     sinr_picture *picture, const sinr_part *part, int draft, unsigned char *pixels, int *left, sinr_pool *pool);
 

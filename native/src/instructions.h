@@ -26,6 +26,15 @@
 #define SINR_APART
 #endif
 
+/* Of a loop whose number of rounds is known once it is part of its caller: no loop. */
+#if defined(__clang__)
+#define SINR_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define SINR_UNROLL _Pragma("GCC unroll 8")
+#else
+#define SINR_UNROLL
+#endif
+
 static inline bool sinr_has_avx2(void) {
 #ifdef SINR_AVX2
     return __builtin_cpu_supports("avx2");

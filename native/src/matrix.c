@@ -97,17 +97,21 @@ SINR_VECTORS SINR_INLINE vector pair_of(const int16_t *row, int p) {
 SINR_VECTORS SINR_INLINE void rows_by_block(
     const int16_t *block, int pairs, const int16_t *x, size_t stride_x, int32_t *y, size_t stride_y, int rows) {
     vector sums[ROWS][VECTORS];
+    SINR_UNROLL
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < VECTORS; v++) sums[r][v] = zero();
     for (int p = 0; p < pairs; p++) {
         vector weights[VECTORS];
+        SINR_UNROLL
         for (int v = 0; v < VECTORS; v++) weights[v] = load(block + (p * VECTORS + v) * LANES * 2);
-#pragma GCC unroll 6
+        SINR_UNROLL
         for (int r = 0; r < rows; r++) {
             vector inputs = pair_of(x + (size_t)r * stride_x, p);
+            SINR_UNROLL
             for (int v = 0; v < VECTORS; v++) sums[r][v] = add_products(sums[r][v], inputs, weights[v]);
         }
     }
+    SINR_UNROLL
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < VECTORS; v++) store(y + (size_t)r * stride_y + v * LANES, sums[r][v]);
 }

@@ -388,7 +388,7 @@ def test_a_picture_shows_the_pixels_of_decode_and_works_once(library, book, tile
     assert picture.status == OK
     pixels, pieces = picture.render(size)
     assert np.array_equal(pixels, inrcodec.decode(file))
-    assert pieces == [*range(12, -1, -1)]
+    assert pieces == [*range(6 + 9 * 5, -1, -1)]
     again, pieces = picture.render(size, (1000, 1000, 100, 70))
     assert np.array_equal(again, pixels[1000:1070, 1000:1100])
     assert pieces == [0]
@@ -416,7 +416,7 @@ def test_a_draft_needs_no_restoration_and_no_neighbours(library, book, tiled):
     draft, pieces = picture.render(size, part, draft=True)
     assert pieces == [1, 0]
     sharp, pieces = picture.render(size, part)
-    assert pieces == [6, 5, 4, 3, 2, 1, 0]
+    assert pieces == [2, 1, 0]  # The tile to the left, and a patch.
     assert 0 < np.abs(draft.astype(int) - sharp).mean() < 10
     assert np.array_equal(picture.render(size, part, draft=True)[0], sharp)
     picture.close()
@@ -426,17 +426,17 @@ def test_a_picture_keeps_what_was_looked_at_last(library, book, tiled):
     file, size = tiled
     right, left = (2090, 1090, 10, 10), (0, 0, 10, 10)
     expected = inrcodec.decode(file)[1090:, 2090:]
-    # Room for what one corner needs: its tile with three neighbours, and once more restored.
-    picture = Picture(library, file, book, memory=5 * 1024 * 1024 * 7)
-    for part, pieces in ((right, 5), (right, 0), (left, 3), (right, 3), (right, 0)):
-        pixels, done = picture.render(size, part)
-        assert done[0] == pieces
-        assert part == left or np.array_equal(pixels, expected)
-    picture.close()
-    # None: what one part needs is kept all the same.
-    picture = Picture(library, file, book, memory=0)
-    assert np.array_equal(picture.render(size, right)[0], expected)
-    picture.close()
+    for memory, looks in (
+        (1 << 28, ((right, 5), (left, 2), (right, 0), (left, 0))),
+        # No room but for what is looked at: a patch, and the tiles around it.
+        (0, ((right, 5), (right, 0), (left, 2), (right, 5))),
+    ):
+        picture = Picture(library, file, book, memory)
+        for part, pieces in looks:
+            pixels, done = picture.render(size, part)
+            assert done == [*range(pieces, -1, -1)]
+            assert part == left or np.array_equal(pixels, expected)
+        picture.close()
 
 
 @pytest.mark.parametrize("size", [(10, 10), (-5, 10), (10, 0)], ids=str)
