@@ -27,8 +27,8 @@ class BuildLibrary(build_ext):
 
 
 setup(
-    packages=[*find_packages(include=["inrcodec", "inrcodec.*"]), "inrcodec._pretrained"],
-    package_dir={"inrcodec._pretrained": "pretrained"},
+    packages=[*find_packages(include=["inrcodec", "inrcodec.*"]), "inrcodec._pretrained", "inrcodec._web"],
+    package_dir={"inrcodec._pretrained": "pretrained", "inrcodec._web": "web"},
     ext_modules=[
         Extension("inrcodec.kernels._native", SOURCES, depends=HEADERS, optional=True, py_limited_api=True)
     ],

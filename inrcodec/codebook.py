@@ -268,13 +268,7 @@ def load_codebook(name_or_path: str | os.PathLike[str] | None = None) -> Codeboo
         CodebookNotFoundError: there is no such codebook.
         FormatError: the file is not a codebook.
     """
-    name = os.fspath(name_or_path) if name_or_path is not None else DEFAULT
-    shipped = _folder() / f"{name}.safetensors"
-    path = shipped if shipped.is_file() else Path(name)
-    if not path.is_file():
-        names = ", ".join(p.stem for p in _shipped()) or "none"
-        raise CodebookNotFoundError(f"no codebook named {name!r} (shipped: {names}) and no such file")
-    return _load(str(path), path.stat().st_mtime_ns)
+    return _load_path(_named(name_or_path))
 
 
 def find_codebook(identifier: bytes) -> Codebook:
@@ -283,10 +277,45 @@ def find_codebook(identifier: bytes) -> Codebook:
     Raises:
         CodebookNotFoundError: none has it.
     """
+    return _load_path(_identified(identifier))
+
+
+def codebook_file(identifier: bytes, name_or_path: str | os.PathLike[str] | None = None) -> bytes:
+    """The content of the file of the codebook with an id.
+
+    Args:
+        identifier: the id.
+        name_or_path: which one that is, if it is not a shipped one.
+
+    Raises:
+        CodebookNotFoundError: none has it, or there is none of that name.
+        FormatError: the file is not a codebook, or has another id.
+    """
+    path = _identified(identifier) if name_or_path is None else _named(name_or_path)
+    found = _load_path(path).id
+    if found != identifier:
+        raise FormatError(f"the file needs codebook {identifier.hex()}, not {found.hex()}")
+    return path.read_bytes()
+
+
+def _load_path(path: Path) -> Codebook:
+    return _load(str(path), path.stat().st_mtime_ns)
+
+
+def _named(name_or_path: str | os.PathLike[str] | None) -> Path:
+    name = os.fspath(name_or_path) if name_or_path is not None else DEFAULT
+    shipped = _folder() / f"{name}.safetensors"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        names = ", ".join(p.stem for p in _shipped()) or "none"
+        raise CodebookNotFoundError(f"no codebook named {name!r} (shipped: {names}) and no such file")
+    return path
+
+
+def _identified(identifier: bytes) -> Path:
     for path in _shipped():
-        codebook = _load(str(path), path.stat().st_mtime_ns)
-        if codebook.id == identifier:
-            return codebook
+        if _load_path(path).id == identifier:
+            return path
     raise CodebookNotFoundError(
         f"the file needs codebook {identifier.hex()}, which is not installed; pass its file as the codebook"
     )

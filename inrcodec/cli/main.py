@@ -23,6 +23,7 @@ _ENDINGS = ("SIGTERM", "SIGHUP")
 _COMMANDS = {
     "encode": "inrcodec.cli.encode:encode",
     "decode": "inrcodec.cli.decode:decode",
+    "view": "inrcodec.cli.view:view",
     "info": "inrcodec.cli.info:info",
     "codebooks": "inrcodec.cli.codebooks:codebooks",
     "train": "inrcodec.cli.train:train",
