@@ -1,12 +1,19 @@
 """Fixtures shared by the tests of the codec."""
 
+import shutil
 import signal
+from functools import partial
 
+import browser
+import numpy as np
 import pytest
 import synthetic
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 from skimage import data
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import inrcodec
 from inrcodec.codebook import load_codebook
 from inrcodec.kernels import NAMES, VARIABLE, compiled, select
 
@@ -59,3 +66,44 @@ def kernels(request, monkeypatch):
 def photo():
     """(192, 256, 3) part of a photo: a face, hair and a background."""
     return data.astronaut()[:192, 100:356]
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    program, service = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and service):
+        pytest.skip("needs Chromium: apt install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*browser.FLAGS, f"user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options, Service(service))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def window(driver):
+    """A window of 400 x 300 pixels; nothing may be complained about in it."""
+    found = browser.Window(driver)
+    found.resize(400, 300)
+    yield found
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.fixture(scope="session")
+def file(photo):
+    """A .sinr file, 256 x 192."""
+    return inrcodec.encode(photo)
+
+
+@pytest.fixture(scope="session")
+def shown(file):
+    """Pixels of the file on a screen of any size (columns, rows)."""
+    return partial(_shown, file)
+
+
+def _shown(file, columns, rows):
+    pixels = inrcodec.decode(file, size=(columns, rows))
+    return np.dstack([pixels, np.full((rows, columns), 255, np.uint8)])

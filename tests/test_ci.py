@@ -63,7 +63,8 @@ def ci(tmp_path):
     folders = {name: tmp_path / name for name in ("bin", "commit", "temporary")}
     for folder in folders.values():
         folder.mkdir()
-    for name, text in (("python3", PROGRAM), ("git", GIT)):
+    present = {name: PROGRAM for name in ("python3", "cc", "chromedriver", "wasm-ld")}
+    for name, text in {**present, "git": GIT}.items():
         (folders["bin"] / name).write_text(text)
         (folders["bin"] / name).chmod(0o755)
 

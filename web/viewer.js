@@ -95,6 +95,7 @@ class Screen {
 
   /** The view has changed. */
   update() {
+    canvas.setAttribute("aria-busy", "true");
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
@@ -110,7 +111,6 @@ class Screen {
     this.compare(place);
     const zoom = `${Number((100 * view.scale).toPrecision(view.scale < 0.1 ? 2 : 3))} %`;
     element("zoom").textContent = zoom;
-    canvas.setAttribute("aria-busy", "true");
     const draw = drawing(context, place.left, place.top);
     if (!(await this.picture.show(place, seen, draw))) return;
     canvas.setAttribute("aria-busy", "false");

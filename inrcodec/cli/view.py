@@ -2,11 +2,12 @@
 
 import contextlib
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from inrcodec.cli.errors import picture_warnings, report_warnings
+from inrcodec.cli.errors import EXPECTED_ERRORS, picture_warnings, report_error, report_warnings
 from inrcodec.cli.options import codebook_option, force_option
 from inrcodec.runtime.atomic_files import STDIO, check_target, read_input, write_output
 
@@ -31,13 +32,14 @@ def view(source: str, output: str | None, original: str | None, codebook: str | 
 
     if output not in (None, STDIO):
         check_target(Path(str(output)), force)
-    data = read_input(source, begins=MAGIC, largest=DEFAULT_LIMITS.max_file_bytes)
     compared = None
     if original is not None:
-        with picture_warnings() as said:
+        with _about(original), picture_warnings() as said:
             compared = read_picture(original)
         report_warnings(said, original)
-    page = page_of(data, "picture" if source == STDIO else Path(source).name, compared, codebook)
+    with _about(source):
+        data = read_input(source, begins=MAGIC, largest=DEFAULT_LIMITS.max_file_bytes)
+        page = page_of(data, "picture" if source == STDIO else Path(source).name, compared, codebook)
     if output is not None:
         write_output(output, page.html, overwrite=force)
         return
@@ -45,3 +47,12 @@ def view(source: str, output: str | None, original: str | None, codebook: str | 
         click.echo(f"{address} (Ctrl-C ends)")
         webbrowser.open(address)
         server.serve_forever()
+
+
+@contextlib.contextmanager
+def _about(name: str) -> Iterator[None]:
+    """Ends the command where an expected error happens, with a line that names a file."""
+    try:
+        yield
+    except EXPECTED_ERRORS as exc:
+        click.get_current_context().exit(report_error(exc, name))

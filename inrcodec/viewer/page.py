@@ -96,7 +96,7 @@ def _size(count: int) -> str:
     """A number of bytes as people write it."""
     unit, power = ("MB", 6) if count >= 999_500 else ("kB", 3)
     number = count / 10**power
-    return f"{number:.{max(0, 2 - math.floor(math.log10(max(number, 0.1))))}f} {unit}"
+    return f"{number:.3g} {unit}" if number < 1000 else f"{number:.0f} {unit}"
 
 
 def _psnr(data: bytes, original: Picture, codebook: str | None) -> str:

@@ -1,0 +1,122 @@
+"""<sinr-image> on a page of its own, from a server."""
+
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.by import By
+
+import inrcodec
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def site(tmp_path, file):
+    """A folder that is served with the module in it."""
+    shutil.copytree(ROOT / "web", tmp_path / "web")
+    shutil.copy(ROOT / "pretrained" / "default.safetensors", tmp_path / "web")
+    (tmp_path / "photo.sinr").write_bytes(file)
+    (tmp_path / "damaged.sinr").write_bytes(file[:-1])
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, format, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Site(tmp_path, asked, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+
+
+class Site:
+    """A folder, which of its files were asked for, and its address."""
+
+    def __init__(self, folder, asked, address):
+        self.folder, self.asked, self.address = folder, asked, address
+
+    def open(self, window, body):
+        """Opens a page, and returns its first picture."""
+        note = "for (const name of ['load', 'error']) document.addEventListener(name, (event) => {"
+        note += " if (event.target.localName === 'sinr-image') events.push([name, event.detail]); }, true);"
+        head = f"<link rel=icon href=data:,><script>globalThis.events = []; {note}</script>"
+        head += "<script type=module src=/web/sinr-image.js></script>"
+        text = f"<!doctype html>{head}<style>body {{ margin: 0 }}</style>{body}"
+        (self.folder / "page.html").write_text(text)
+        window.driver.get(f"{self.address}/page.html")
+        return window.driver.find_element(By.CSS_SELECTOR, "sinr-image")
+
+
+def events(window):
+    return window.script("return events")
+
+
+def canvas_of(picture):
+    return picture.shadow_root.find_element(By.CSS_SELECTOR, "canvas")
+
+
+def test_it_renders_at_its_size_on_the_screen(window, site, shown):
+    window.resize(400, 300, 2)
+    body = (
+        "<style>sinr-image { width: 150px }</style><sinr-image src=photo.sinr alt='A face'>none</sinr-image>"
+    )
+    picture = site.open(window, body)
+    window.until(lambda: events(window) == [["load", None]])
+    pixels = window.pixels(canvas_of(picture))
+    assert pixels.shape == (225, 300, 4)
+    assert np.abs(pixels.astype(int) - shown(300, 225)).max() <= 1
+    assert (picture.aria_role, picture.accessible_name) == ("image", "A face")
+    # Another size is rendered anew.
+    window.script("arguments[0].style.width = '100px'", picture)
+    window.until(lambda: len(events(window)) == 2)
+    pixels = window.pixels(canvas_of(picture))
+    assert np.abs(pixels.astype(int) - shown(200, 150)).max() <= 1
+
+
+def test_it_has_the_size_of_the_picture_by_default(window, site, file):
+    picture = site.open(window, "<sinr-image src=photo.sinr></sinr-image>")
+    window.until(lambda: events(window) == [["load", None]])
+    assert np.array_equal(window.pixels(canvas_of(picture))[:, :, :3], inrcodec.decode(file))
+
+
+@pytest.mark.parametrize("source", ["damaged.sinr", "web/sinr-image.js"])
+def test_the_fallback_is_shown_where_there_is_no_picture(window, site, source):
+    picture = site.open(window, f"<sinr-image src={source}><p id=fallback>none</p></sinr-image>")
+    window.until(lambda: events(window))
+    ((name, reason),) = events(window)
+    assert name == "error"
+    assert "file" in reason
+    assert window.element("fallback").is_displayed()
+    assert not canvas_of(picture).is_displayed()
+    # It can still become another one.
+    window.script("arguments[0].setAttribute('src', 'photo.sinr')", picture)
+    window.until(lambda: len(events(window)) == 2)
+    assert not window.element("fallback").is_displayed()
+
+
+def test_lazy_pictures_wait(window, site):
+    body = "<p style='height: 3000px'></p><sinr-image src=photo.sinr loading=lazy></sinr-image>"
+    picture = site.open(window, body)
+    window.driver.execute_async_script("setTimeout(arguments[0], 200)")
+    assert not any("photo.sinr" in line for line in site.asked)
+    window.script("arguments[0].scrollIntoView()", picture)
+    window.until(lambda: events(window) == [["load", None]])
+    assert "/photo.sinr" in site.asked
+
+
+def test_pictures_share_what_they_need(window, site):
+    site.open(window, "<sinr-image src=photo.sinr></sinr-image>" * 3)
+    window.until(lambda: events(window) == [["load", None]] * 3)
+    assert site.asked.count("/web/default.safetensors") == 1
+    assert site.asked.count("/web/sinr.wasm") == 1
