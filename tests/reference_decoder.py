@@ -4,6 +4,7 @@ Section numbers are those of FORMAT.md. Everything is Python integers and int64 
 it needs to; it is here to show that the specification is complete, not to be fed hostile files.
 """
 
+import fractions
 import functools
 import hashlib
 import itertools
@@ -111,7 +112,9 @@ def decode(data, codebook_data):
         _, padded_h, padded_w = tile_samples.shape
         samples[:, top : top + padded_h, left : left + padded_w] = tile_samples
         cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
-    pixels = to_pixels(restore(samples, cell_at, q, codebook))[:height, :width]
+    growth = weighting[0] if weighting else 0
+    told = min((q * (64 + growth)) >> 6, 8192)
+    pixels = to_pixels(restore(samples, cell_at, told, codebook))[:height, :width]
     alpha = sections.pop("alpha", None)
     if alpha is not None:
         difference = np.frombuffer(alpha, np.uint8).reshape(height, width)
@@ -311,8 +314,8 @@ def bandwidth(cell, plane):
 
 
 def cell_features(codebook, cell):
-    vertical, horizontal = divmod(cell.transform, 3)
-    told = [vertical == i for i in range(3)] + [horizontal == i for i in range(3)]
+    vertical, horizontal = divmod(cell.transform, 6)
+    told = [vertical == i for i in range(6)] + [horizontal == i for i in range(6)]
     return [32 * x for x in told + [cell.mode == mode for mode in range(codebook.modes)]]
 
 
@@ -339,6 +342,35 @@ def diagonal_features(cells, cell, plane, q):
     x[17] = min(x[0], x[3])
     x[18] = 32 * (x[1] == 0 and x[4] == 0)
     return x
+
+
+TRANSFORM_PIECES = (
+    [("C", 8)],
+    [("S", 8)],
+    [("S", 4), ("C", 4)],
+    [("C", 2), ("C", 4), ("C", 2)],
+    [("C", 3), ("C", 5)],
+    [("C", 5), ("C", 3)],
+)
+
+
+@functools.cache
+def transform_waves(size, number):
+    """Waves of a transform of an axis, as section 8 lists them: (begin and length of the piece, sine?, j)."""
+    waves, begin = [], 0
+    for kind, eighths in TRANSFORM_PIECES[number]:
+        count = size * eighths // 8
+        waves += [(begin, count, kind == "S", j) for j in range(count)]
+        begin += count
+    return sorted(waves, key=lambda wave: (fractions.Fraction(2 * wave[3] + wave[2], wave[1]), wave[0]))
+
+
+def in_same_piece(size, number, k, further):
+    """Place of the wave so much higher in the piece of wave k; None where there is none."""
+    waves = transform_waves(size, number)
+    begin, count, sine, j = waves[k]
+    wanted = (begin, count, sine, j + further)
+    return waves.index(wanted) if wanted in waves else None
 
 
 def read_magnitudes(rans, cells, planes, q, codebook):
@@ -377,13 +409,13 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     size, n, d = cell.size, cell.n, k + m
     c, p, last = 32 // size, size // 8, cell.last_diagonals[plane]
 
-    def symbol(of_plane, k, m):
-        return int(array[of_plane, k, m]) if 0 <= k < size and 0 <= m < size else 0
+    axes = divmod(cell.transform, 6)
 
-    def a(dk, dm):
-        return symbol(plane, k + dk, m + dm)
+    def a(down, right, of_plane=plane):
+        row, column = in_same_piece(size, axes[0], k, down), in_same_piece(size, axes[1], m, right)
+        return 0 if row is None or column is None else int(array[of_plane, row, column])
 
-    x = [0] * 39
+    x = [0] * 41
     higher = [a(1, 0), a(0, 1), a(1, 1), a(2, 0), a(0, 2), a(2, 1) + a(1, 2)]
     x[:7] = [lm(16 * t) for t in [*higher, sum(higher[:5])]]
     i, j = k // p, m // p
@@ -399,12 +431,11 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     x[20] = 48 * (last - d == 1)
     x[21] = last * c
     if plane > 0:
-        x[22] = lm(16 * symbol(0, k, m))
-        ring = symbol(0, k + 1, m) + symbol(0, k, m + 1) + symbol(0, k - 1, m) + symbol(0, k, m - 1)
-        x[23] = lm(4 * ring)
+        x[22] = lm(16 * a(0, 0, 0))
+        x[23] = lm(4 * (a(1, 0, 0) + a(0, 1, 0) + a(-1, 0, 0) + a(0, -1, 0)))
         x[24] = bandwidth(cell, 0)
     if plane == 2:
-        x[25], x[26] = lm(16 * symbol(1, k, m)), 48
+        x[25], x[26] = lm(16 * a(0, 0, 1)), 48
     x[27:30] = k * c, m * c, abs(k - m) * c
     x[30] = lm(16 * d)
     x[31:34] = 48 * (k == 0), 48 * (m == 0), 48 * (d == 0)
@@ -413,6 +444,12 @@ def magnitude_features(cells, spectrum, plane, q, cell, array, k, m):
     x[36] = lm(16 * a(-1, 2))
     x[37] = lm(16 * (a(3, -1) + a(-1, 3)))
     x[38] = lm(16 * (a(3, 0) + a(0, 3) + a(2, 2) + a(3, -2) + a(-2, 3)))
+    rows, columns = (
+        [wave[0] == transform_waves(size, axis)[place][0] for wave in transform_waves(size, axis)]
+        for axis, place in zip(axes, (k, m), strict=True)
+    )
+    piece = int(array[plane][np.ix_(rows, columns)].sum())
+    x[39], x[40] = lm(16 * piece), lm(16 * (int(array[plane].sum()) - piece))
     return x
 
 
@@ -527,11 +564,19 @@ def sines(size):
     )
 
 
+def transform(size, number):
+    """Rows of a transform of an axis: its waves, each zero outside its piece."""
+    rows = np.zeros((size, size), np.int64)
+    for row, (begin, count, sine, j) in zip(rows, transform_waves(size, number), strict=True):
+        row[begin : begin + count] = (sines if sine else cosines)(count)[j]
+    return rows
+
+
 def reconstruct(cells, residuals, planes, q, weighting, codebook):
     """Samples of a tile: (planes, rows, columns)."""
     samples = np.zeros((planes, 8 * cells.rows, 8 * cells.cols), np.int64)
     residual_of = {id(cell): array for cell, array in residuals}
-    tables = {size: (cosines(size), sines(size), sines(size)[:, ::-1]) for size in SIZES}
+    tables = {size: [transform(size, number) for number in range(6)] for size in SIZES}
     for group in cells.groups:
         for cell in group:
             s, y, x = cell.size, 8 * cell.y, 8 * cell.x
@@ -550,7 +595,7 @@ def reconstruct(cells, residuals, planes, q, weighting, codebook):
                 weight = np.zeros((s, s), np.int64)
                 for (k, m), w in zip(low, prediction, strict=True):
                     weight[k, m] = w
-                t0, tv, th = tables[s][0], tables[s][cell.transform // 3], tables[s][cell.transform % 3]
+                t0, tv, th = tables[s][0], tables[s][cell.transform // 6], tables[s][cell.transform % 6]
                 z = t0.T @ weight @ t0 + tv.T @ residual @ th
                 drawn = np.clip(((z + 2**23) >> 24) + mean, -8191, 8191)
                 samples[plane, y : y + s, x : x + s] = drawn

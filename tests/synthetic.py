@@ -15,7 +15,8 @@ from inrcodec.entropy.syntax import DIAGONAL_FEATURES, MAGNITUDE_FEATURES, SPLIT
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.restoration import INPUTS, SAMPLES
 from inrcodec.tile.partition import SIZES, SPLITS, Partition, boundary_size
-from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
+from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import TRANSFORMS
 
 HIDDEN = 12
 MODES = 3

@@ -15,6 +15,7 @@ from inrcodec.entropy.payload import lanes
 from inrcodec.kernels import NAMES, VARIABLE, compiled
 from inrcodec.tile.partition import BLOCK, SIZES, Partition
 from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import TRANSFORMS
 
 GREY = skimage.data.camera()[100:124, 220:260]
 RGB = skimage.data.astronaut()[80:104, 200:240]
@@ -52,7 +53,7 @@ def random_tile(rng, blocks, channels, modes, step, density):
             1, 2**18 // step - 14, shape
         )
         residuals[size] = telling(present * magnitudes * rng.choice([-1, 1], shape))
-    modes, transforms = (rng.integers(0, count, len(partition.size)) for count in (modes, 9))
+    modes, transforms = (rng.integers(0, count, len(partition.size)) for count in (modes, TRANSFORMS))
     for size in SIZES:
         transforms[partition.of_size(size)] *= residuals[size][:, 0].any((1, 2))
     return TileSymbols(partition, modes, transforms, residuals)

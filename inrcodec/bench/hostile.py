@@ -34,7 +34,8 @@ from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.runtime.threads import ONE_THREAD
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import BLOCK, SIZES, SPLITS, Partition
-from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
+from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import TRANSFORMS
 
 IntArray = npt.NDArray[np.int64]
 _STEP = 16

@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float32]
 DEFAULT_PASSES = 1
 """Fine-tuning steps after the closed-form one."""
 TRIALS = 4
-"""Prediction modes, and transform types, that are tried with the real rate."""
+"""Prediction modes, and other transform types for each, that are tried with the real rate."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def fit_pass(
         quantiser: the picture's.
         predictors: prediction network of every cell size.
         rate: how weights are quantised, and what they cost.
-        trials: prediction modes, and transform types, per cell that are tried with it.
+        trials: prediction modes per cell, and other transform types per mode, that are tried with it.
         hide: whether integers are moved to hide signs; what only says something of the rate does without.
     """
     channels = next(iter(spectrum.values())).shape[1]

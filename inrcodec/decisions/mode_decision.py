@@ -1,7 +1,6 @@
 """Mode decision: a cell's prediction mode and transform type, by what its quantised residual costs."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +8,20 @@ import numpy.typing as npt
 from inrcodec.decisions.prediction_costs import PredictedCells
 from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.decisions.rdoq import CellRate
+from inrcodec.decisions.transform_costs import turns
+from inrcodec.entropy.syntax import bandwidth_class
 from inrcodec.signal.cross_component import SLOPE_BITS, per_harmonic
 from inrcodec.signal.reconstruction import CellSymbols
-from inrcodec.signal.transforms import FEATURE_BITS, axis_features
 from inrcodec.tile.fixed_point import WEIGHT_MAX
-from inrcodec.tile.symbols import TRANSFORMS
+from inrcodec.tile.symbols import last_diagonals
+from inrcodec.tile.transform_types import AXIS_TRANSFORMS, TRANSFORMS
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 _ALL, _LUMA, _CHROMA = slice(None), slice(0, 1), slice(1, None)
+_MIDDLE = 1
+"""The class of bandwidths that is expected of what is not quantised yet."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +71,24 @@ class ModeDecision:
         self._slope: FloatArray = (slope / 2**SLOPE_BITS).astype(np.float32) * ratio
 
     def cheapest(self, trials: int) -> Trials:
-        """The cheapest found: modes with the first transform, then transforms with the cheapest mode.
+        """The cheapest found: some modes, each with the first transform type and some others.
 
         Args:
-            trials: modes, and transform types, that are tried per cell: the most promising by `weight_cost`.
+            trials: modes, and other transform types for each, that are tried per cell: the most promising by
+                `weight_cost`, types with the most promising mode.
         """
         count = len(self._every)
         ranked, _ = self._cells.ranked()
         modes = ranked[:, :trials].T.ravel()
         cells = np.arange(len(modes)) % count
-        residuals = self._cells.in_own_steps(self._cells.residuals(cells, modes), cells, _ALL)
-        first = self._quantised(cells, residuals, modes, np.zeros_like(modes)).cheapest(count)
-        residuals = self._cells.residuals(self._every, first.modes)
-        transforms = self._promising(residuals[:, 0])[:trials].ravel()
-        cells = np.arange(len(transforms)) % count
-        transformed = self._transformed(cells, residuals[cells], transforms)
-        other = self._quantised(cells, transformed, first.modes[cells], transforms)
-        # Without luma there is no transform type.
-        other.cost[~other.quantised[:, 0].any(1)] = np.inf
+        residuals = self._cells.residuals(cells, modes)
+        in_steps = self._cells.in_own_steps(residuals, cells, _ALL)
+        first = self._quantised(cells, in_steps, modes, np.zeros_like(modes))
+        promising = self._promising(modes[:count], residuals[:count, 0])[:trials]
+        transforms = promising[:, cells].ravel()
+        pairs = np.arange(len(transforms)) % len(modes)
+        transformed = self._transformed(cells[pairs], residuals[pairs], transforms)
+        other = self._quantised(cells[pairs], transformed, modes[pairs], transforms)
         return first.and_then(other).cheapest(count)
 
     def with_hidden_signs(self, found: Trials) -> CellSymbols:
@@ -103,14 +106,14 @@ class ModeDecision:
             quantised = np.concatenate([quantised, chroma], axis=1)
         return CellSymbols(found.modes, found.transforms, quantised.astype(np.int64))
 
-    def _promising(self, residuals: FloatArray) -> IntArray:
+    def _promising(self, modes: IntArray, residuals: FloatArray) -> IntArray:
         """Transform types but the first by `weight_cost` of luma (N, size * size): (TRANSFORMS - 1, N)."""
         size = self._cells.size
-        turns = _turns(size)[:, None]
-        turned = (turns @ residuals.reshape(-1, size, size))[:, None] @ turns.swapaxes(2, 3)
+        axes = turns(size)[:, None]
+        turned = (axes @ residuals.reshape(-1, size, size))[:, None] @ axes.swapaxes(2, 3)
         flat = turned.astype(np.float32, copy=False).reshape(TRANSFORMS, *residuals.shape)
         costs = weight_cost(self._cells.in_own_steps(flat, _ALL, 0)).sum(2)
-        costs += self._rate.transforms[:, None]
+        costs += self._rate.transforms[modes, _MIDDLE].T
         return 1 + np.argsort(costs[1:], axis=0, kind="stable")
 
     def _transformed(self, cells: IntArray, residuals: FloatArray, transforms: IntArray) -> FloatArray:
@@ -122,8 +125,8 @@ class ModeDecision:
             transforms: (M,) transform types.
         """
         size = self._cells.size
-        turns = _turns(size)
-        vertical, horizontal = turns[transforms // 3][:, None], turns[transforms % 3][:, None]
+        axes = turns(size)
+        vertical, horizontal = (axes[kinds][:, None] for kinds in np.divmod(transforms, AXIS_TRANSFORMS))
         grid = residuals.reshape(*residuals.shape[:2], size, size)
         turned: FloatArray = (vertical @ grid @ horizontal.swapaxes(2, 3)).astype(np.float32, copy=False)
         return self._cells.in_own_steps(turned.reshape(residuals.shape), cells, _ALL)
@@ -145,17 +148,14 @@ class ModeDecision:
         """
         rate = self._rate
         quantised, cost = rate.quantise(cells, _LUMA, residuals[:, _LUMA])
-        cost = cost + rate.modes[cells, modes] + rate.transforms[transforms]
+        size = self._cells.size
+        last = last_diagonals(quantised.reshape(-1, 1, size, size).astype(np.int64))[:, 0]
+        types = rate.transforms[modes, bandwidth_class(size, last), transforms]
+        # Without luma there is no transform type.
+        cost = cost + rate.modes[cells, modes] + np.where(last > 0, types, 0)
+        cost[(last == 0) & (transforms > 0)] = np.inf
         if residuals.shape[1] > 1:
             rest = self._after_luma(cells, residuals, quantised)
             chroma, extra = rate.quantise(cells, _CHROMA, rest)
             quantised, cost = np.concatenate([quantised, chroma], axis=1), cost + extra
         return Trials(modes, transforms, quantised, cost)
-
-
-@lru_cache(maxsize=8)
-def _turns(size: int) -> FloatArray:
-    """Weights of every transform type's harmonics from those of the cosines, one axis: (3, size, size)."""
-    axes = axis_features(size) / 2**FEATURE_BITS
-    turns: FloatArray = (axes @ axes[0].T).astype(np.float32)
-    return turns

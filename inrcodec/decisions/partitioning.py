@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from inrcodec.decisions.prediction_costs import PredictedCells
 from inrcodec.decisions.rate_distortion import DEAD_ZONE_OFFSET, dead_zone
+from inrcodec.decisions.transform_costs import saving
 from inrcodec.signal.prediction import Predictor
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.transforms import FEATURE_BITS, cosine_features
@@ -23,7 +24,7 @@ from inrcodec.tile.partition import (
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-CELL_BITS = {8: 13.0, 16: 14.0, 32: 12.0}
+CELL_BITS = {8: 15.0, 16: 15.0, 32: 12.0}
 """Bits of a cell's mode and last significant diagonals that `weight_cost` does not see."""
 _SAMPLES_AT_ONCE = 1 << 15
 """Samples of the cells whose predictions, many for every sample, are in memory at once."""
@@ -99,7 +100,10 @@ def split_costs(
             prediction = predictors[size].predict(boundary.astype(np.float32), step)
             steps = quantiser.steps(size, prediction.deviation)
             spectrum = spectra(planes, partition, cells, size)
-            _, best[cells] = PredictedCells.of(size, quantiser, prediction, steps, spectrum).ranked()
+            predicted = PredictedCells.of(size, quantiser, prediction, steps, spectrum)
+            ranked, best[cells] = predicted.ranked()
+            luma = predicted.residuals(np.arange(len(cells)), ranked[:, 0])[:, 0]
+            best[cells] -= saving(luma, predicted.factors[:, 0])
         costs[size] = np.empty((height // size, width // size), np.float32)
         costs[size][partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
     return costs

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions.rate_distortion import DEAD_ZONE_OFFSET, EXCHANGE
+from inrcodec.decisions.transform_costs import CUT_BITS, FIRST_BITS, OTHER_BITS
 from inrcodec.entropy.context_network import ESCAPE, MAGNITUDES, ROWS
 from inrcodec.entropy.sign_hiding import ENOUGH, GROUP, scan, told
-from inrcodec.entropy.syntax import STEP_CLASSES, EntropyModel, mode_rows, step_class
+from inrcodec.entropy.syntax import STEP_CLASSES, TRANSFORM_BANDWIDTHS, EntropyModel, mode_rows, step_class
 from inrcodec.tile.partition import SIZES, Partition
-from inrcodec.tile.symbols import TRANSFORMS, TileSymbols, last_diagonals
+from inrcodec.tile.symbols import TileSymbols, last_diagonals
+from inrcodec.tile.transform_types import CUT_AXES, TRANSFORMS
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -29,8 +31,6 @@ UNLIKELY_BITS = 8.0
 PLAIN_BITS = EXCHANGE * (1 - 2 * DEAD_ZONE_OFFSET)
 """Bits of every further quantiser step of a magnitude where nothing is known of the rate: quantisation then
 rounds with `DEAD_ZONE_OFFSET`."""
-PLAIN_TRANSFORM = (1.0, 4.0)
-"""Bits of the first transform type and of any other, likewise."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Rate:
             nothing, one in which a one is unlikely.
         bits: per size, (rows, MAGNITUDES) float32 code lengths, the sign included.
         modes: per size, (n, modes) float32 bits of every prediction mode.
-        transforms: per size, (TRANSFORMS,) float32 mean bits of every transform type.
+        transforms: per size, (modes, bandwidth classes, TRANSFORMS) float32 bits of every transform type.
     """
 
     rows: dict[int, IntArray]
@@ -61,12 +61,14 @@ class Rate:
         """
         bits = np.tile(PLAIN_BITS * np.arange(MAGNITUDES, dtype=np.float32), (2 * ROWS, 1))
         counts = {s: len(partition.of_size(s)) for s in SIZES}
-        transforms = [PLAIN_TRANSFORM[0]] + [PLAIN_TRANSFORM[1]] * (TRANSFORMS - 1)
+        transforms = CUT_BITS * CUT_AXES + OTHER_BITS
+        transforms[0] = FIRST_BITS
+        of_rows = np.tile(transforms.astype(np.float32), (modes, len(TRANSFORM_BANDWIDTHS) + 1, 1))
         return cls(
             {s: np.zeros((n, channels, s * s), np.int64) for s, n in counts.items()},
             dict.fromkeys(SIZES, bits),
             {s: np.zeros((n, modes), np.float32) for s, n in counts.items()},
-            dict.fromkeys(SIZES, np.array(transforms, np.float32)),
+            dict.fromkeys(SIZES, of_rows),
         )
 
     @classmethod
@@ -89,9 +91,10 @@ class Rate:
             unlikely = int((bits[size][:ROWS, 1] <= UNLIKELY_BITS).argmax())
             unknown = np.minimum(np.arange(row.shape[1]), 1) * ROWS + unlikely
             rows[size] = np.where(row < 0, unknown[:, None], row)
-        transforms = model.transforms.bits.reshape(len(STEP_CLASSES) + 1, len(SIZES), -1, TRANSFORMS)
-        mean = transforms[step_class(step)].mean(1).astype(np.float32)
-        return cls(rows, bits, _mode_bits(symbols, step, model), dict(zip(SIZES, mean, strict=True)))
+        shape = len(STEP_CLASSES) + 1, len(SIZES), model.mode_count, len(TRANSFORM_BANDWIDTHS) + 1, TRANSFORMS
+        transforms = model.transforms.bits.reshape(shape)[step_class(step)] + CUT_BITS * CUT_AXES
+        of_size = dict(zip(SIZES, transforms.astype(np.float32), strict=True))
+        return cls(rows, bits, _mode_bits(symbols, step, model), of_size)
 
     def of_cells(self, size: int, place: IntArray) -> "CellRate":
         """The rate of some cells of one size, given their positions (n,) among those of that size."""
@@ -108,7 +111,7 @@ class CellRate:
         rows: (n, C, size * size) int64.
         bits: (rows, MAGNITUDES) float32.
         modes: (n, modes) float32.
-        transforms: (TRANSFORMS,) float32.
+        transforms: (modes, bandwidth classes, TRANSFORMS) float32.
     """
 
     rows: IntArray

@@ -52,7 +52,7 @@ class Restorer:
 
     Attributes:
         network: restores.
-        step: quantiser step in fixed-point units.
+        step: that of `Quantiser.restoration_step`.
         kernels: what computes.
     """
 

@@ -32,7 +32,8 @@ from inrcodec.tile.partition import (
     UNIT,
     Partition,
 )
-from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
+from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import AXIS_TRANSFORMS, PIECES, REACH, TRANSFORMS, pieces, same_piece
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -45,7 +46,7 @@ MARGIN = 3
 BINS = 8
 """A unit's spectrum is kept in BINS x BINS frequency bins, whatever the size of the cell that covers it."""
 SPLIT_ROWS = 75
-TRANSFORM_FEATURES = 6
+TRANSFORM_FEATURES = 2 * AXIS_TRANSFORMS
 TRANSFORM_BANDWIDTHS = (4, 12)
 """Luma bandwidths from which the transform type is coded with another table."""
 STEP_CLASSES = (24 * 16, 60 * 16)
@@ -115,10 +116,12 @@ class MagnitudeFeature(IntEnum):
     BESIDE_RIGHT = 36
     BESIDE_FAR = 37
     FAR = 38
+    PIECE = 39
+    OTHER_PIECES = 40
 
 
 DIAGONAL_FEATURES = len(DiagonalFeature)
-MAGNITUDE_FEATURES = MagnitudeFeature.FAR + 1
+MAGNITUDE_FEATURES = MagnitudeFeature.OTHER_PIECES + 1
 
 
 class Batch(NamedTuple):
@@ -249,10 +252,10 @@ def cell_features(transforms: IntArray, modes: IntArray, count: int) -> FloatArr
     Returns:
         (n, TRANSFORM_FEATURES + count) float32.
     """
-    kinds = np.arange(3)
+    kinds = np.arange(AXIS_TRANSFORMS)
     which = (
-        transforms[:, None] // 3 == kinds,
-        transforms[:, None] % 3 == kinds,
+        transforms[:, None] // AXIS_TRANSFORMS == kinds,
+        transforms[:, None] % AXIS_TRANSFORMS == kinds,
         modes[:, None] == np.arange(count),
     )
     result: FloatArray = np.where(np.concatenate(which, axis=1), np.float32(_TRUE), np.float32(0))
@@ -285,6 +288,13 @@ def mode_rows(step: int, size: int, above: IntArray, left: IntArray, count: int)
     return (_cell_class(step, size) * (count + 1) + above) * (count + 1) + left
 
 
+def bandwidth_class(size: int, last: IntArray) -> IntArray:
+    """Which transform table of a mode serves cells of some size and last significant diagonals (n,)."""
+    bandwidth = last * (BLOCK // size)
+    result: IntArray = np.sum([bandwidth >= bound for bound in TRANSFORM_BANDWIDTHS], axis=0)
+    return result
+
+
 def transform_rows(step: int, size: int, modes: IntArray, last: IntArray, count: int) -> IntArray:
     """Table rows of the transform types of cells of one size.
 
@@ -298,9 +308,8 @@ def transform_rows(step: int, size: int, modes: IntArray, last: IntArray, count:
     Returns:
         (n,) int64.
     """
-    bandwidth = last * (BLOCK // size)
-    far: IntArray = np.sum([bandwidth >= bound for bound in TRANSFORM_BANDWIDTHS], axis=0)
-    return (_cell_class(step, size) * count + modes) * (len(TRANSFORM_BANDWIDTHS) + 1) + far
+    row = _cell_class(step, size) * count + modes
+    return row * (len(TRANSFORM_BANDWIDTHS) + 1) + bandwidth_class(size, last)
 
 
 def table_shapes(modes: int) -> dict[Element, tuple[int, int]]:
@@ -488,7 +497,7 @@ def walk_magnitudes(
     """
     channels, units = last.shape[1], partition.owner.size
     told = cell_features(transforms, modes, mode_count)
-    sets = {s: _Magnitudes(partition, s, told, last, step) for s in SIZES}
+    sets = {s: _Magnitudes(partition, s, transforms, told, last, step) for s in SIZES}
     for channel in range(channels):
         # Mean magnitude of every unit and frequency bin in sixteenths, filled in as cells are coded; the
         # margin bins stay zero, as does the last unit, which stands for "outside".
@@ -516,11 +525,24 @@ def walk_magnitudes(
 class _Magnitudes:
     """Magnitudes of the cells of one size, as the walk fills them in."""
 
-    def __init__(self, partition: Partition, size: int, told: FloatArray, last: IntArray, step: int) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        size: int,
+        transforms: IntArray,
+        told: FloatArray,
+        last: IntArray,
+        step: int,
+    ) -> None:
         self.size = size
         self.near = _Neighbours(partition, size)
         self.last = last[self.near.cells]
         self._told = told[self.near.cells]
+        axes = np.divmod(transforms[self.near.cells], AXIS_TRANSFORMS)
+        # Per axis and harmonic: which lie how much further on in the same piece, and which piece that is.
+        self._along = [same_piece(size)[kinds] for kinds in axes]
+        self._pieces = [pieces(size)[kinds] for kinds in axes]
+        self._sums = np.zeros((last.shape[1], len(self.near.cells), PIECES, PIECES), np.int64)
         self._step = step
         # A margin of zero harmonics stands for what lies beyond the lowest and the highest.
         self._side = size + 2 * MARGIN
@@ -535,6 +557,11 @@ class _Magnitudes:
         """Takes the magnitudes (cells, harmonics) of an anti-diagonal of active cells."""
         k, m = _diagonal(self.size, d)
         self._values[channel][active[:, None], self._place(k, m)] = coded
+        np.add.at(self._sums[channel], self._piece_of(active, k, m), coded)
+
+    def _piece_of(self, active: IntArray, k: IntArray, m: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Where the sums of the pieces of harmonics lie."""
+        return active[:, None], self._pieces[0][active][:, k], self._pieces[1][active][:, m]
 
     def _place(self, k: IntArray, m: IntArray) -> IntArray:
         """Where harmonics lie in the square of a cell and its margin."""
@@ -546,13 +573,13 @@ class _Magnitudes:
         """Features of one anti-diagonal of active cells: (cells * harmonics, features)."""
         f, size, side = MagnitudeFeature, self.size, self._side
         k, m = _diagonal(size, d)
-        # Two above every harmonic: no shift from there is negative.
-        origin = active[:, None] * side**2 + self._place(k - 2, m)
-        features = np.zeros((MAGNITUDE_FEATURES + self._told.shape[1], *origin.shape), np.float32)
+        features = np.zeros((MAGNITUDE_FEATURES + self._told.shape[1], len(active), len(k)), np.float32)
+        rows, columns = self._along[0][active][:, k], self._along[1][active][:, m]
 
-        def at(channel: int, dk: int, dm: int) -> IntArray:
-            shifted = self._values[channel].ravel()[(dk + 2) * side + dm :]
-            result: IntArray = shifted.take(origin)
+        def at(channel: int, down: int, right: int) -> IntArray:
+            """Magnitudes so many harmonics further on in the same piece, as far as they are known."""
+            place = self._place(rows[..., REACH + down], columns[..., REACH + right])
+            result: IntArray = self._values[channel].ravel().take(active[:, None] * side**2 + place)
             return result
 
         # Higher frequencies of the same cell.
@@ -560,6 +587,7 @@ class _Magnitudes:
         below_2, right_2 = at(channel, 2, 0), at(channel, 0, 2)
         far = at(channel, 3, 0) + at(channel, 0, 3) + at(channel, 2, 2)
         far += at(channel, 3, -2) + at(channel, -2, 3)
+        own = self._sums[channel][self._piece_of(active, k, m)]
         for feature, sum_of in (
             (f.BELOW, below),
             (f.RIGHT, right),
@@ -572,6 +600,8 @@ class _Magnitudes:
             (f.BESIDE_RIGHT, at(channel, -1, 2)),
             (f.BESIDE_FAR, at(channel, 3, -1) + at(channel, -1, 3)),
             (f.FAR, far),
+            (f.PIECE, own),
+            (f.OTHER_PIECES, self._sums[channel, active].sum((1, 2))[:, None] - own),
         ):
             features[feature] = log_magnitude(16 * sum_of)
         # What is known of the same and the next frequency bins around.

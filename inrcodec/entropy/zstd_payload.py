@@ -6,7 +6,8 @@ from inrcodec.container import Reader
 from inrcodec.entropy.payload import split_sizes, within_range
 from inrcodec.errors import FormatError
 from inrcodec.tile.partition import BLOCK, SIZES, SPLITS, Partition
-from inrcodec.tile.symbols import TRANSFORMS, TileSymbols
+from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import TRANSFORMS
 from inrcodec.zstd import compress, decompress
 
 

@@ -74,6 +74,11 @@ class Quantiser:
     step: int
     weighting: Weighting = FLAT
 
+    @property
+    def restoration_step(self) -> int:
+        """The step that restoration is told, fixed-point: that of a weight an eighth up the diagonals."""
+        return min(self.step * (_ONE + self.weighting.luma) >> ONE_BITS, STEP_MAX)
+
     def steps(self, size: int, deviation: FloatArray) -> FloatArray:
         """The step of every weight of some cells.
 

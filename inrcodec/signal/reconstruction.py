@@ -26,6 +26,7 @@ from inrcodec.tile.partition import (
     sample_indices,
 )
 from inrcodec.tile.symbols import TileSymbols
+from inrcodec.tile.transform_types import AXIS_TRANSFORMS
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -140,7 +141,7 @@ class Canvas:
         # |weights| <= 2**20 and features below 2**11.5: with 32 terms twice, sums stay below 2**53.
         samples = axes[0].T @ predicted.reshape(shape) @ axes[0]
         for transform, cells in by_value(transforms):
-            vertical, horizontal = axes[transform // 3], axes[transform % 3]
+            vertical, horizontal = axes[transform // AXIS_TRANSFORMS], axes[transform % AXIS_TRANSFORMS]
             samples[cells] += vertical.T @ residual.reshape(shape)[cells] @ horizontal
         half = 2.0 ** (2 * FEATURE_BITS - 1)
         flat = np.floor((samples + half) / (2 * half)).reshape(residual.shape) + prediction.mean

@@ -6,6 +6,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from inrcodec.tile.transform_types import AXIS_TRANSFORMS, axis_waves
+
 FEATURE_BITS = 12
 """Fractional bits of the integer cosine features."""
 
@@ -13,7 +15,7 @@ FEATURE_BITS = 12
 FloatArray = npt.NDArray[np.float64]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def cosine_features(size: int) -> FloatArray:
     """Features of the native grid: (harmonic, sample), orthonormal rows times 2**FEATURE_BITS.
 
@@ -37,18 +39,28 @@ def cosine_features(size: int) -> FloatArray:
     return np.array(rows)
 
 
-@lru_cache(maxsize=8)
-def axis_features(size: int) -> FloatArray:
-    """Features of one axis per transform type, like `cosine_features`: (3, harmonic, sample).
+@lru_cache(maxsize=32)
+def _sine_features(size: int) -> FloatArray:
+    """Sines that rise from the first border, sin(pi (2k + 1) (i + 1) / (2 size + 1)), like `cosine_features`.
 
-    Cosines; sines that rise from the first border, sin(pi (2k + 1) (i + 1) / (2 size + 1)), for what a
-    prediction from that side leaves (the discrete sine transform of type VII; Han, Saxena, Melkote and Rose,
-    IEEE TIP 2012); and their mirror image.
+    For what a prediction from that side leaves: the discrete sine transform of type VII (Han, Saxena,
+    Melkote and Rose, IEEE TIP 2012).
     """
     length = 2 * size + 1
     scale = 2**FEATURE_BITS * math.sqrt(4 / length)
-    rising = [
+    rows = [
         [float(round(scale * math.sin(math.pi * (2 * k + 1) * (i + 1) / length))) for i in range(size)]
         for k in range(size)
     ]
-    return np.stack([cosine_features(size), np.array(rising), np.array(rising)[:, ::-1]])
+    return np.array(rows)
+
+
+@lru_cache(maxsize=8)
+def axis_features(size: int) -> FloatArray:
+    """Features of one axis per transform, like `cosine_features`: (AXIS_TRANSFORMS, harmonic, sample)."""
+    axes = np.zeros((AXIS_TRANSFORMS, size, size))
+    for transform, axis in enumerate(axes):
+        for row, wave in zip(axis, axis_waves(size, transform), strict=True):
+            features_of = _sine_features if wave.sine else cosine_features
+            row[wave.begin : wave.begin + wave.length] = features_of(wave.length)[wave.number]
+    return axes

@@ -10,10 +10,6 @@ from inrcodec.tile.partition import Partition
 
 IntArray = npt.NDArray[np.int64]
 
-TRANSFORMS = 9
-"""Transform types of a cell's residual: 3 * vertical + horizontal, each 0 cosine, 1 sine rising from the
-cell's first border, 2 its mirror image."""
-
 
 @dataclass(frozen=True)
 class TileSymbols:

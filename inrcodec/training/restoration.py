@@ -87,7 +87,8 @@ class _Example:
     @classmethod
     def of(cls, photo: FittedPhoto) -> _Example:
         original = np.rint(photo.original).astype(np.int16)
-        return cls(original, photo.fit.planes, photo.fit.symbols.partition.map, photo.quantiser.step)
+        cells = photo.fit.symbols.partition.map
+        return cls(original, photo.fit.planes, cells, photo.quantiser.restoration_step)
 
     def squared_error(self) -> float:
         """Mean over all samples, in squared quantiser steps."""

@@ -390,10 +390,9 @@ static bool load_context(maker *m, const char *prefix, int features, int symbols
 }
 
 static sinr_status make_entropy(maker *m, int modes, sinr_entropy **entropy) {
-    enum { DIAGONAL_FEATURES = 25, MAGNITUDE_FEATURES = 45 };
     const void *tensors[3 + 2 * SINR_SIZES * (SINR_TENSORS + 1)];
     const int splits[] = {75, SINR_SPLITS}, mode[] = {9 * (modes + 1) * (modes + 1), modes};
-    const int transforms[] = {27 * modes, SINR_TRANSFORMS};
+    const int transforms[] = {9 * modes * SINR_BANDWIDTHS, SINR_TRANSFORMS};
     int hidden[2 * SINR_SIZES][2];
     m->scratch.used = 0;
     if (!load(m, tensors, "U16", 2, splits, "splits") || !load(m, tensors + 1, "U16", 2, mode, "modes") ||
@@ -404,7 +403,7 @@ static sinr_status make_entropy(maker *m, int modes, sinr_entropy **entropy) {
         int size = 8 << i % SINR_SIZES, symbols = magnitudes ? SINR_MAGNITUDES : 2 * size;
         char prefix[NAME_MAX_ / 2];
         snprintf(prefix, sizeof prefix, "%s.%d", magnitudes ? "magnitudes" : "extents", size);
-        int features = modes + (magnitudes ? MAGNITUDE_FEATURES : DIAGONAL_FEATURES);
+        int features = sinr_context_features(magnitudes, modes);
         if (!load_context(m, prefix, features, symbols, hidden[i], tensors + 3 + i * (SINR_TENSORS + 1)))
             return SINR_CODEBOOK;
     }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VERSION = 6, FIXED_BYTES = 10, CRC_BYTES = 4, STEP_MAX = 8192, ACTIVITY_MAX = 15, FLAT_RATIO = 64 };
+enum { VERSION = 6, FIXED_BYTES = 10, CRC_BYTES = 4, ACTIVITY_MAX = 15, FLAT_RATIO = 64 };
 enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, XMP = 64, KNOWN_FLAGS = 127 };
 
 const char *sinr_message(sinr_status status) {
@@ -101,7 +101,7 @@ static sinr_status read_section(reader *r, sinr_section *section) {
 static sinr_status read_header(reader *r, int flags, sinr_info *info) {
     sinr_status status = read_number(r, SINR_LENGTH_MAX, &info->width);
     if (!status) status = read_number(r, SINR_LENGTH_MAX, &info->height);
-    if (!status) status = read_number(r, STEP_MAX, &info->step);
+    if (!status) status = read_number(r, SINR_STEP_MAX, &info->step);
     if (status) return status;
     if ((int64_t)info->width * info->height > SINR_PIXELS_MAX) return SINR_TOO_LARGE;
     info->channels = flags & GREY ? 1 : 3;

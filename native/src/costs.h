@@ -7,6 +7,10 @@
 /* Bits that one squared quantiser step of error is worth. */
 #define SINR_EXCHANGE 9.4f
 
+/* Bits of the first transform type and of any other, where nothing is known of the rate. */
+#define SINR_FIRST_BITS 1.0f
+#define SINR_OTHER_BITS 5.0f
+
 /* Of weights[i] * finer[i], quantiser steps; `count` is a multiple of SINR_LANES. */
 float sinr_weights_cost(const float *weights, const float *finer, int count);
 

@@ -39,20 +39,19 @@ typedef struct {
     const uint8_t *rows[SINR_SIZES];     /* (cells, channels, size * size) of `bits`; NULL: the first for all */
     const float *bits[SINR_SIZES];       /* (SINR_MAGNITUDE_ROWS, SINR_MAGNITUDES), the sign included */
     const float *modes[SINR_SIZES];      /* (cells, modes); NULL: 0 for all */
-    const float *transforms[SINR_SIZES]; /* (SINR_TRANSFORMS) */
+    const float *transforms[SINR_SIZES]; /* (modes, SINR_BANDWIDTHS, SINR_TRANSFORMS); NULL: plain ones */
 } sinr_rate;
 
 /* What a rate that knows nothing is made of: quantisation with it is rounding with a dead zone. */
 typedef struct {
     float bits[SINR_MAGNITUDE_ROWS * SINR_MAGNITUDES];
-    float transforms[SINR_TRANSFORMS];
 } sinr_plain_rate;
 
 void sinr_rate_plain(sinr_rate *rate, sinr_plain_rate *memory);
 
 /* Decides the integers of all cells in closed loop.
  * spectrum: of `sinr_spectra`
- * trials:   modes, and transform types, per cell that are tried with the rate
+ * trials:   modes per cell, and other transform types per mode, that are tried with the rate
  * hide:     whether integers are moved to hide signs
  * symbols:  partition, channels and memory are given; becomes the integers
  * planes:   (channels, rows * 8, cols * 8) becomes what a decoder draws of them

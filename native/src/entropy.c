@@ -2,6 +2,7 @@
 
 #include "bounds.h"
 #include "instructions.h"
+#include "transform_types.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -68,9 +69,11 @@ enum {
     M_BESIDE_RIGHT,
     M_BESIDE_FAR,
     M_FAR,
+    M_PIECE,
+    M_OTHER_PIECES,
     M_TOLD
 };
-enum { TOLD_TRANSFORMS = 6 };
+enum { TOLD_TRANSFORMS = 2 * SINR_AXIS_TRANSFORMS };
 
 /* Rows of features that go through a network at a time. */
 enum { CHUNK = 96 };
@@ -100,17 +103,21 @@ static void context_layout(sinr_context *c, const int hidden[2], int inputs, int
     tables_layout(c ? &c->tables : NULL, 2 * SINR_ROWS, symbols, arena);
 }
 
+int sinr_context_features(bool magnitudes, int modes) {
+    return (magnitudes ? M_TOLD : D_TOLD) + TOLD_TRANSFORMS + modes;
+}
+
 sinr_entropy *sinr_entropy_layout(
     int modes, const int last_diagonals[SINR_SIZES][2], const int magnitudes[SINR_SIZES][2], sinr_arena *arena) {
     sinr_entropy *e = sinr_take(arena, 1, sizeof *e);
     if (e) e->modes = modes;
     tables_layout(e ? &e->splits : NULL, 75, SINR_SPLITS, arena);
     tables_layout(e ? &e->mode : NULL, 9 * (modes + 1) * (modes + 1), modes, arena);
-    tables_layout(e ? &e->transforms : NULL, 27 * modes, SINR_TRANSFORMS, arena);
-    int told = TOLD_TRANSFORMS + modes;
+    tables_layout(e ? &e->transforms : NULL, 9 * modes * SINR_BANDWIDTHS, SINR_TRANSFORMS, arena);
+    int of_diagonals = sinr_context_features(false, modes), of_magnitudes = sinr_context_features(true, modes);
     for (int i = 0; i < SINR_SIZES; i++) {
-        context_layout(e ? e->last_diagonals + i : NULL, last_diagonals[i], D_TOLD + told, 16 << i, arena);
-        context_layout(e ? e->magnitudes + i : NULL, magnitudes[i], M_TOLD + told, SINR_MAGNITUDES, arena);
+        context_layout(e ? e->last_diagonals + i : NULL, last_diagonals[i], of_diagonals, 16 << i, arena);
+        context_layout(e ? e->magnitudes + i : NULL, magnitudes[i], of_magnitudes, SINR_MAGNITUDES, arena);
     }
     return e;
 }
@@ -274,12 +281,14 @@ typedef struct {
     rans_decoder decoder;
     rans_item *items; /* what is to be encoded */
     size_t count;
-    int16_t *rows;               /* of magnitudes */
-    uint8_t *last;               /* (cells, channels) last significant diagonals */
-    uint8_t *mode_map;           /* (units + 1) the last of which is outside, here and below */
-    int8_t *known;               /* (channels, units + 1) bandwidths so far; -1 unknown */
-    int8_t *bandwidth;           /* (units + 1) of the channel in work */
-    int16_t *spectrum;           /* (units + 1, ROW_OF_BINS squared) mean magnitudes in sixteenths */
+    int16_t *rows;     /* of magnitudes */
+    uint8_t *last;     /* (cells, channels) last significant diagonals */
+    uint8_t *mode_map; /* (units + 1) the last of which is outside, here and below */
+    int8_t *known;     /* (channels, units + 1) bandwidths so far; -1 unknown */
+    int8_t *bandwidth; /* (units + 1) of the channel in work */
+    int16_t *spectrum; /* (units + 1, ROW_OF_BINS squared) mean magnitudes in sixteenths */
+    sinr_wave_places places[SINR_SIZES];
+    int32_t *sums[SINR_SIZES];   /* (cells, SINR_PIECES squared) of the magnitudes of this channel that are known */
     uint8_t *values[SINR_SIZES]; /* (channels, cells, side squared) magnitudes and a margin of zeros */
     int32_t *cells[SINR_SIZES];  /* cells of a size */
     int32_t *active;             /* cells of a batch, by place */
@@ -303,6 +312,7 @@ static void walk_layout(
         size_t cells = units >> (2 * i), side = (8u << i) + 2 * MARGIN;
         w->values[i] = sinr_take(arena, planes * cells * side * side, 1);
         w->cells[i] = sinr_take(arena, cells, sizeof *w->cells[i]);
+        w->sums[i] = sinr_take(arena, cells * SINR_PIECES * SINR_PIECES, sizeof *w->sums[i]);
     }
     w->active = sinr_take(arena, units, sizeof *w->active);
     /* A diagonal has at most `size` harmonics. */
@@ -336,6 +346,7 @@ static void walk_start(
     w->step = step;
     w->step_class = sinr_step_class(step);
     w->log_step = (int)lrint(4 * log2(1.0 + step));
+    for (int i = 0; i < SINR_SIZES; i++) sinr_wave_places_fill(&w->places[i], 8 << i);
     for (int i = 0; i < LOGS; i++) w->logs[i] = (uint8_t)lrint(8 * log2(1 + i / 16.0));
     w->count = 0;
 }
@@ -422,7 +433,8 @@ static void choose_rows(const scratch *s, const sinr_context *c, int count, int 
 /* Features that tell transform types and modes apart, and what fills up the row. */
 static void tell(const walk *w, int cell, int transform, int16_t *told, const int16_t *end) {
     memset(told, 0, (size_t)(end - told) * sizeof *told);
-    told[transform / 3] = told[3 + transform % 3] = TRUE_;
+    told[transform / SINR_AXIS_TRANSFORMS] = TRUE_;
+    told[SINR_AXIS_TRANSFORMS + transform % SINR_AXIS_TRANSFORMS] = TRUE_;
     told[TOLD_TRANSFORMS + w->integers.modes[cell]] = TRUE_;
 }
 
@@ -526,8 +538,7 @@ static bool walk_cells(walk *w) {
             for (int i = 0; i < count && !channel; i++) {
                 int last = w->last[cells[i] * w->channels], symbol = transform[cells[i]];
                 if (!last) continue;
-                int bandwidth = last << (2 - index);
-                int row = (class * modes + mode[cells[i]]) * 3 + (bandwidth >= 4) + (bandwidth >= 12);
+                int row = (class * modes + mode[cells[i]]) * SINR_BANDWIDTHS + sinr_bandwidth_class(last, index);
                 if (!code(w, &w->model->transforms, row, drawn++, &symbol)) return false;
                 transform[cells[i]] = (uint8_t)symbol;
             }
@@ -571,6 +582,12 @@ static void magnitude_features(
     common[M_DIAGONAL] = (int16_t)log_of(w, 16 * d);
     common[M_IS_MEAN] = d ? 0 : CERTAIN;
     common[M_STEP] = (int16_t)w->log_step;
+    int transform = w->integers.transforms[c];
+    int vertical = transform / SINR_AXIS_TRANSFORMS, horizontal = transform % SINR_AXIS_TRANSFORMS;
+    const sinr_wave_places *places = &w->places[index];
+    const int32_t *sums = w->sums[index] + cell->place * SINR_PIECES * SINR_PIECES;
+    int all = 0;
+    for (int i = 0; i < SINR_PIECES * SINR_PIECES; i++) all += sums[i];
     const uint8_t *own = values_of(w, index, channel, cell->place);
     const uint8_t *luma = values_of(w, index, 0, cell->place);
     const uint8_t *first_chroma = channel == 2 ? values_of(w, index, 1, cell->place) : NULL;
@@ -578,22 +595,32 @@ static void magnitude_features(
     for (int n = 0, last_bin = -1; n < count; n++, row += stride, k++) {
         int m = d - k;
         memcpy(row, common, M_TOLD * sizeof *row);
-        /* Signed offsets: what lies two above or left of a harmonic may be in the margin. */
-        ptrdiff_t at = (ptrdiff_t)(k + MARGIN) * side + m + MARGIN;
-        const uint8_t *v = own + at;
-        int below = v[side], right = v[1], both = v[side + 1], below_2 = v[2 * side], right_2 = v[2];
+        /* Where harmonics of the same piece lie: as many further on as the index says. */
+        ptrdiff_t down[2 * SINR_REACH + 1];
+        int right[2 * SINR_REACH + 1];
+        for (int i = 0; i < 2 * SINR_REACH + 1; i++) {
+            down[i] = (ptrdiff_t)(places->along[vertical][k][i] + MARGIN) * side + MARGIN;
+            right[i] = places->along[horizontal][m][i];
+        }
+#define AT(values, vertically, horizontally)                                                                       \
+    (values)[down[SINR_REACH + (vertically)] + right[SINR_REACH + (horizontally)]]
+        int below = AT(own, 1, 0), beside = AT(own, 0, 1), both = AT(own, 1, 1);
+        int below_2 = AT(own, 2, 0), beside_2 = AT(own, 0, 2);
+        int far = AT(own, 3, 0) + AT(own, 0, 3) + AT(own, 2, 2) + AT(own, 3, -2) + AT(own, -2, 3);
+        int piece = sums[places->piece[vertical][k] * SINR_PIECES + places->piece[horizontal][m]];
         row[M_BELOW] = (int16_t)log_of(w, 16 * below);
-        row[M_RIGHT] = (int16_t)log_of(w, 16 * right);
+        row[M_RIGHT] = (int16_t)log_of(w, 16 * beside);
         row[M_BELOW_RIGHT] = (int16_t)log_of(w, 16 * both);
         row[M_BELOW_2] = (int16_t)log_of(w, 16 * below_2);
-        row[M_RIGHT_2] = (int16_t)log_of(w, 16 * right_2);
-        row[M_KNIGHTS] = (int16_t)log_of(w, 16 * (v[2 * side + 1] + v[side + 2]));
-        row[M_HIGHER_SUM] = (int16_t)log_of(w, 16 * (below + right + both + below_2 + right_2));
-        row[M_BESIDE_BELOW] = (int16_t)log_of(w, 16 * v[2 * side - 1]);
-        row[M_BESIDE_RIGHT] = (int16_t)log_of(w, 16 * v[-side + 2]);
-        row[M_BESIDE_FAR] = (int16_t)log_of(w, 16 * (v[3 * side - 1] + v[-side + 3]));
-        int far = v[3 * side] + v[3] + v[2 * side + 2] + v[3 * side - 2] + v[-2 * side + 3];
+        row[M_RIGHT_2] = (int16_t)log_of(w, 16 * beside_2);
+        row[M_KNIGHTS] = (int16_t)log_of(w, 16 * (AT(own, 2, 1) + AT(own, 1, 2)));
+        row[M_HIGHER_SUM] = (int16_t)log_of(w, 16 * (below + beside + both + below_2 + beside_2));
+        row[M_BESIDE_BELOW] = (int16_t)log_of(w, 16 * AT(own, 2, -1));
+        row[M_BESIDE_RIGHT] = (int16_t)log_of(w, 16 * AT(own, -1, 2));
+        row[M_BESIDE_FAR] = (int16_t)log_of(w, 16 * (AT(own, 3, -1) + AT(own, -1, 3)));
         row[M_FAR] = (int16_t)log_of(w, 16 * far);
+        row[M_PIECE] = (int16_t)log_of(w, 16 * piece);
+        row[M_OTHER_PIECES] = (int16_t)log_of(w, 16 * (all - piece));
         int bin = (k >> index) * ROW_OF_BINS + (m >> index);
         if (bin == last_bin)
             memcpy(row + M_SIDE_BIN, row - stride + M_SIDE_BIN, 8 * sizeof *row);
@@ -609,17 +636,18 @@ static void magnitude_features(
             }
         last_bin = bin;
         if (channel) {
-            const uint8_t *l = luma + at;
-            row[M_LUMA] = (int16_t)log_of(w, 16 * *l);
-            row[M_LUMA_AROUND] = (int16_t)log_of(w, 4 * (l[side] + l[1] + l[-side] + l[-1]));
+            row[M_LUMA] = (int16_t)log_of(w, 16 * AT(luma, 0, 0));
+            row[M_LUMA_AROUND] =
+                (int16_t)log_of(w, 4 * (AT(luma, 1, 0) + AT(luma, 0, 1) + AT(luma, -1, 0) + AT(luma, 0, -1)));
         }
-        if (first_chroma) row[M_FIRST_CHROMA] = (int16_t)log_of(w, 16 * first_chroma[at]);
+        if (first_chroma) row[M_FIRST_CHROMA] = (int16_t)log_of(w, 16 * AT(first_chroma, 0, 0));
+#undef AT
         row[M_VERTICAL] = (int16_t)(k << scale);
         row[M_HORIZONTAL] = (int16_t)(m << scale);
         row[M_SLANT] = (int16_t)(abs(k - m) << scale);
         row[M_IS_ROW_0] = k ? 0 : CERTAIN;
         row[M_IS_COLUMN_0] = m ? 0 : CERTAIN;
-        tell(w, c, w->integers.transforms[c], row + M_TOLD, row + stride);
+        tell(w, c, transform, row + M_TOLD, row + stride);
     }
 }
 
@@ -687,11 +715,16 @@ static bool walk_diagonal(walk *w, int index, int channel, int d) {
         const sinr_cell *cell = p->cell + w->cells[index][w->active[a]];
         const uint8_t *symbols = w->batch + a * harmonics;
         uint8_t *values = values_of(w, index, channel, w->active[a]);
+        int32_t *sums = w->sums[index] + w->active[a] * SINR_PIECES * SINR_PIECES;
+        int transform = w->integers.transforms[w->cells[index][w->active[a]]];
+        int vertical = transform / SINR_AXIS_TRANSFORMS, horizontal = transform % SINR_AXIS_TRANSFORMS;
+        const sinr_wave_places *places = &w->places[index];
         int32_t *residuals = w->integers.residuals + base + (size_t)w->active[a] * pitch;
         for (int n = 0; n < harmonics; n++) {
             if (!symbols[n]) continue;
             int k = first + n, m = d - k, bin = (k >> index) * ROW_OF_BINS + (m >> index);
             values[(k + MARGIN) * side + m + MARGIN] = symbols[n];
+            sums[places->piece[vertical][k] * SINR_PIECES + places->piece[horizontal][m]] += symbols[n];
             if (w->kind == READ) residuals[k * size + m] = symbols[n];
             for (int y = 0; y < 1 << index; y++)
                 for (int x = 0; x < 1 << index; x++) {
@@ -714,6 +747,8 @@ static bool walk_magnitudes(walk *w) {
     for (int channel = 0; channel < w->channels; channel++) {
         memset(w->spectrum, 0, (units + 1) * ROW_OF_BINS * ROW_OF_BINS * sizeof *w->spectrum);
         memset(w->bandwidth, 0, units + 1);
+        for (int i = 0; i < SINR_SIZES; i++)
+            memset(w->sums[i], 0, (size_t)(p->of_size[i] * SINR_PIECES * SINR_PIECES) * sizeof *w->sums[i]);
         for (int c = 0; c < p->cells; c++)
             set_own(p, p->cell + c, w->bandwidth, w->last[c * w->channels + channel] << (2 - p->cell[c].index));
         for (int clock = DIAGONALS - 2; clock >= 0; clock--)

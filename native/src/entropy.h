@@ -36,6 +36,9 @@ typedef struct {
     sinr_context last_diagonals[SINR_SIZES], magnitudes[SINR_SIZES];
 } sinr_entropy;
 
+/* Inputs of a network of magnitudes, or of last diagonals. */
+int sinr_context_features(bool magnitudes, int modes);
+
 /* Takes memory for a model; hidden widths (h1, h2) per cell size. The structure is the first thing in it. */
 sinr_entropy *sinr_entropy_layout(
     int modes, const int last_diagonals[SINR_SIZES][2], const int magnitudes[SINR_SIZES][2], sinr_arena *arena);
@@ -47,6 +50,15 @@ sinr_status sinr_tables_fill(sinr_tables *tables, const uint16_t *frequencies);
 sinr_status sinr_context_fill(
     sinr_context *context, const int32_t *weight1, const int32_t *bias1, const int32_t *weight2,
     const int32_t *bias2, const int32_t *weight3, const int32_t *bias3);
+
+/* Classes of bandwidths of luma, each with transform tables of its own. */
+#define SINR_BANDWIDTHS 3
+
+/* That of a last significant diagonal and a cell size. */
+static inline int sinr_bandwidth_class(int last, int index) {
+    int bandwidth = last << (SINR_SIZES - 1 - index);
+    return (bandwidth >= 4) + (bandwidth >= 12);
+}
 
 /* Which set of split, mode and transform tables serves a quantiser step: 0, 1 or 2. */
 static inline int sinr_step_class(int step) { return (step >= 24 * 16) + (step >= 60 * 16); }

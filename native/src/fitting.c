@@ -142,9 +142,5 @@ void sinr_rate_plain(sinr_rate *rate, sinr_plain_rate *memory) {
     memset(rate, 0, sizeof *rate);
     for (int i = 0; i < SINR_MAGNITUDE_ROWS * SINR_MAGNITUDES; i++)
         memory->bits[i] = PLAIN_BITS * (float)(i % SINR_MAGNITUDES);
-    for (int t = 0; t < SINR_TRANSFORMS; t++) memory->transforms[t] = t ? 4.0f : 1.0f;
-    for (int index = 0; index < SINR_SIZES; index++) {
-        rate->bits[index] = memory->bits;
-        rate->transforms[index] = memory->transforms;
-    }
+    for (int index = 0; index < SINR_SIZES; index++) rate->bits[index] = memory->bits;
 }

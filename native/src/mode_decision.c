@@ -1,12 +1,21 @@
 #include "mode_decision.h"
 
 #include "costs.h"
+#include "entropy.h"
+#include "transform_types.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-#define RESIDUAL 8
+/* Bits more for every axis that is cut: what is known of the rate is of a pass in which it may not have been. */
+#define CUT_BITS 3.0f
+
+/* The class of bandwidths that is expected of what is not quantised yet. */
+#define MIDDLE 1
+
+/* What is known of a plane and the present mode, besides the transform types. */
+#define PREDICTED ((uint64_t)1 << SINR_TRANSFORMS)
 
 sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_arena *arena) {
     size_t predicted = 0, count = SINR_HARMONICS_MAX;
@@ -16,7 +25,6 @@ sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_a
     memset(&d, 0, sizeof d);
     sinr_trial *trials = sinr_take(arena, 2, sizeof *trials);
     d.predicted = sinr_take(arena, (size_t)channels * predicted, sizeof *d.predicted);
-    d.attempt = sinr_take(arena, predicted, sizeof *d.attempt);
     d.finer_grid = sinr_take(arena, count, sizeof *d.finer_grid);
     d.rest = sinr_take(arena, count, sizeof *d.rest);
     d.scratch = sinr_take(arena, count, sizeof *d.scratch);
@@ -64,7 +72,6 @@ static void prepare(sinr_decision *d, const sinr_known *known, int c) {
         for (int i = 0; i < h->count; i++) d->rows[c][i] = rows[h->scan[i]];
     } else
         memset(d->rows[c], 0, (size_t)h->count);
-    d->known[c] = 0;
 }
 
 /* The most promising of some, `best` of them at most; the first of equal ones first. */
@@ -82,54 +89,66 @@ static int rank(const float *costs, int count, int first, int best, int *ranked)
     return found;
 }
 
-/* What a decoder predicts, as `sinr_predict` does, of one plane. */
-static void predict(const sinr_known *known, int mode, int c, int32_t *predicted) {
+static void begin_mode(sinr_decision *d, const sinr_known *known, int mode) {
+    d->mode = mode;
+    for (int c = 0; c < known->channels; c++) d->known[c] = 0;
+}
+
+/* What a decoder predicts of a plane, as `sinr_predict` does, by the present mode. */
+static const int32_t *predicted(sinr_decision *d, const sinr_known *known, int c) {
     const sinr_kind *kind = known->kind;
-    const int32_t *sums = sinr_batch_sums(known->batch, kind, mode) + known->row + c;
+    int32_t *weights = d->predicted + c * kind->predicted;
+    if (d->known[c] & PREDICTED) return weights;
+    d->known[c] |= PREDICTED;
+    const int32_t *sums = sinr_batch_sums(known->batch, kind, d->mode) + known->row + c;
     int64_t gain = sinr_known_around(known)[c].scale << kind->index;
     for (int i = 0; i < kind->predicted; i++, sums += known->batch->lanes) {
         int64_t weight = (*sums * gain + (1 << 19)) >> 20;
-        predicted[i] = (int32_t)(weight < -SINR_WEIGHT_MAX  ? -SINR_WEIGHT_MAX
-                                 : weight > SINR_WEIGHT_MAX ? SINR_WEIGHT_MAX
-                                                            : weight);
+        weights[i] = (int32_t)(weight < -SINR_WEIGHT_MAX  ? -SINR_WEIGHT_MAX
+                               : weight > SINR_WEIGHT_MAX ? SINR_WEIGHT_MAX
+                                                          : weight);
     }
+    return weights;
 }
 
-/* The residual that a trial's mode or transform leaves in a plane. */
+/* The residual that the present mode leaves in a plane. */
 static void mode_weights(sinr_decision *d, const sinr_known *known, int c) {
     const sinr_kind *kind = known->kind;
+    const int32_t *told = predicted(d, known, c);
     float steps = 1.0f / (float)known->tables->step, *weights = d->other->weights[c];
-    predict(known, d->other->mode, c, d->attempt);
     for (int i = 0; i < kind->predicted; i++)
-        weights[i] = d->own[c][i] - (float)d->attempt[kind->place[i]] * steps * d->finer[c][i];
+        weights[i] = d->own[c][i] - (float)told[kind->place[i]] * steps * d->finer[c][i];
     memcpy(
         weights + kind->predicted, d->own[c] + kind->predicted,
         (size_t)(kind->harmonics.count - kind->predicted) * sizeof *weights);
 }
 
-/* The residual of the best mode by a vertical type and all horizontal ones. */
-static void turn(sinr_decision *d, const sinr_known *known, int c, int vertical) {
+/* That residual by a transform type, grid order. */
+static const float *turned(sinr_decision *d, const sinr_known *known, int c, int transform) {
     const sinr_kind *kind = known->kind;
     const sinr_harmonics *h = &kind->harmonics;
-    float *turned = d->turned[c], *row = turned + 3 * vertical * h->count;
-    if (!(d->known[c] & RESIDUAL)) {
-        const int32_t *predicted = d->predicted + c * kind->predicted;
+    const int vertical = transform / SINR_AXIS_TRANSFORMS, horizontal = transform % SINR_AXIS_TRANSFORMS;
+    float *result = d->turned[c] + (size_t)transform * (size_t)h->count;
+    if (d->known[c] & (uint64_t)1 << transform) return result;
+    d->known[c] |= (uint64_t)1 << transform;
+    if (horizontal)
+        sinr_turn_horizontally(h, horizontal, turned(d, known, c, transform - horizontal), result);
+    else if (vertical)
+        sinr_turn_vertically(h, vertical, turned(d, known, c, 0), result);
+    else {
+        const int32_t *told = predicted(d, known, c);
         float steps = 1.0f / (float)known->tables->step;
-        memcpy(turned, d->grid[c], (size_t)h->count * sizeof *turned);
-        for (int i = 0; i < kind->predicted; i++) turned[kind->low[i]] -= (float)predicted[i] * steps;
-        sinr_turn_vertically(h, turned, turned + 3 * h->count, turned + 6 * h->count);
-        d->known[c] |= RESIDUAL;
+        memcpy(result, d->grid[c], (size_t)h->count * sizeof *result);
+        for (int i = 0; i < kind->predicted; i++) result[kind->low[i]] -= (float)told[i] * steps;
     }
-    if (!(d->known[c] & 1 << vertical)) sinr_turn_horizontally(h, row, row + h->count, row + 2 * h->count);
-    d->known[c] |= 1 << vertical;
+    return result;
 }
 
 static void transform_weights(sinr_decision *d, const sinr_known *known, int c) {
     const sinr_harmonics *h = &known->kind->harmonics;
-    turn(d, known, c, d->other->transform / 3);
-    const float *turned = d->turned[c] + d->other->transform * h->count;
+    const float *grid = turned(d, known, c, d->other->transform);
     float *weights = d->other->weights[c];
-    for (int i = 0; i < h->count; i++) weights[i] = turned[h->scan[i]] * d->finer[c][i];
+    for (int i = 0; i < h->count; i++) weights[i] = grid[h->scan[i]] * d->finer[c][i];
 }
 
 /* What quantised luma leaves of the residual of chroma. Luma counts its own steps; what it adds to chroma counts
@@ -146,13 +165,21 @@ static const float *after_luma(sinr_decision *d, const sinr_known *known, const 
     return d->rest;
 }
 
+/* Of a transform type and the present mode, in a cell of some class of bandwidths. */
+static float transform_bits(const sinr_decision *d, const sinr_known *known, int transform, int class) {
+    float more = CUT_BITS * (float)sinr_cut_axes(transform);
+    if (!known->transforms) return more + (transform ? SINR_OTHER_BITS : SINR_FIRST_BITS);
+    int row = d->mode * SINR_BANDWIDTHS + class;
+    return more + known->transforms[row * SINR_TRANSFORMS + transform];
+}
+
 /* Quantises the residual of the other trial, luma first, and keeps it if it is cheaper than the best. */
-static void try(sinr_decision *d, const sinr_known *known, int mode, int transform) {
+static void try(sinr_decision *d, const sinr_known *known, int transform) {
     const sinr_harmonics *h = &known->kind->harmonics;
     sinr_trial *trial = d->other;
-    trial->mode = mode;
+    trial->mode = d->mode;
     trial->transform = transform;
-    trial->cost = known->transforms[transform] + (known->modes ? known->modes[mode] : 0);
+    trial->cost = known->modes ? known->modes[d->mode] : 0;
     for (int c = 0; c < known->channels; c++) {
         const float *weights = trial->weights[c];
         if (transform)
@@ -162,22 +189,26 @@ static void try(sinr_decision *d, const sinr_known *known, int mode, int transfo
         if (c) weights = after_luma(d, known, trial, c);
         trial->cost +=
             sinr_quantise(h, known->bits, d->rows[c], weights, trial->values[c], d->scratch, &trial->kept[c]);
-        /* No plane costs less than nothing; and without luma there is no transform type. */
+        /* Without luma there is no transform type. */
+        if (!c && trial->kept[0]) {
+            int last = h->diagonal[trial->kept[0] - 1] + 1;
+            trial->cost += transform_bits(d, known, transform, sinr_bandwidth_class(last, known->kind->index));
+        }
+        /* No plane costs less than nothing. */
         if (trial->cost >= d->best->cost || (transform && !trial->kept[0])) return;
     }
     d->other = d->best;
     d->best = trial;
 }
 
-static void try_transforms(sinr_decision *d, const sinr_known *known, int trials) {
-    const sinr_harmonics *h = &known->kind->harmonics;
+/* Transform types but the first, by what they leave of luma: the most promising. */
+static int rank_transforms(sinr_decision *d, const sinr_known *known, int trials, int *ranked) {
+    const int count = known->kind->harmonics.count;
     float costs[SINR_TRANSFORMS];
-    for (int vertical = 0; vertical < 3; vertical++) turn(d, known, 0, vertical);
     for (int t = 1; t < SINR_TRANSFORMS; t++)
-        costs[t] = sinr_weights_cost(d->turned[0] + t * h->count, d->finer_grid, h->count) + known->transforms[t];
-    int ranked[SINR_TRANSFORMS], mode = d->best->mode;
-    int count = rank(costs, SINR_TRANSFORMS, 1, trials, ranked);
-    for (int i = 0; i < count; i++) try(d, known, mode, ranked[i]);
+        costs[t] =
+            sinr_weights_cost(turned(d, known, 0, t), d->finer_grid, count) + transform_bits(d, known, t, MIDDLE);
+    return rank(costs, SINR_TRANSFORMS, 1, trials, ranked);
 }
 
 void sinr_decide(sinr_decision *d, const sinr_known *known, int trials) {
@@ -185,10 +216,16 @@ void sinr_decide(sinr_decision *d, const sinr_known *known, int trials) {
     for (int c = 0; c < known->channels; c++) prepare(d, known, c);
     d->best->cost = FLT_MAX;
     int count = rank(known->costs, known->kind->predictor->modes, 0, trials, ranked);
-    for (int i = 0; i < count; i++) try(d, known, ranked[i], 0);
-    for (int c = 0; c < known->channels; c++)
-        predict(known, d->best->mode, c, d->predicted + c * known->kind->predicted);
-    try_transforms(d, known, trials);
+    int transforms[SINR_TRANSFORMS], types = 0;
+    for (int i = 0; i < count; i++) {
+        begin_mode(d, known, ranked[i]);
+        try(d, known, 0);
+        /* What suits the most promising mode suits the others. */
+        if (!i) types = rank_transforms(d, known, trials, transforms);
+        for (int t = 0; t < types; t++) try(d, known, transforms[t]);
+    }
+    if (d->best->mode != d->mode) begin_mode(d, known, d->best->mode);
+    for (int c = 0; c < known->channels; c++) predicted(d, known, c);
 }
 
 /* Zeros up to a whole group, and magnitudes that a decoder accepts, less one to move by; no picture comes near. */

@@ -35,21 +35,21 @@ typedef struct {
 /* A decision, and memory for it. */
 typedef struct {
     sinr_trial *best, *other;
-    int32_t *predicted;               /* (channels, predicted) by the best mode, exact */
-    int32_t *attempt;                 /* (predicted) by another */
-    float *grid[SINR_CHANNELS_MAX];   /* weights less the mean, in the picture's steps, grid order */
-    float *own[SINR_CHANNELS_MAX];    /* the same in their own steps, scan order */
-    float *finer[SINR_CHANNELS_MAX];  /* own steps per picture's step, scan order */
-    float *finer_grid;                /* that of luma, grid order */
-    uint8_t *rows[SINR_CHANNELS_MAX]; /* scan order */
-    float *turned[SINR_CHANNELS_MAX]; /* (SINR_TRANSFORMS, size * size) residual of the best mode, grid order */
-    int known[SINR_CHANNELS_MAX];     /* bits: 8 its residual; 1 << vertical type, rows that are turned */
+    int mode;                          /* the present one; after `sinr_decide`, that of the best trial */
+    int32_t *predicted;                /* (channels, predicted) by it, exact */
+    float *grid[SINR_CHANNELS_MAX];    /* weights less the mean, in the picture's steps, grid order */
+    float *own[SINR_CHANNELS_MAX];     /* the same in their own steps, scan order */
+    float *finer[SINR_CHANNELS_MAX];   /* own steps per picture's step, scan order */
+    float *finer_grid;                 /* that of luma, grid order */
+    uint8_t *rows[SINR_CHANNELS_MAX];  /* scan order */
+    float *turned[SINR_CHANNELS_MAX];  /* (SINR_TRANSFORMS, size * size) residual of that mode, grid order */
+    uint64_t known[SINR_CHANNELS_MAX]; /* bits: transform types by which it is there, and whether it is predicted */
     float *rest, *scratch;
 } sinr_decision;
 
 sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_arena *arena);
 
-/* The cheapest found, of some modes with the first transform, then as many transforms with the cheapest mode. */
+/* The cheapest found, of some modes, each with the first transform type and with as many others, the same for all. */
 void sinr_decide(sinr_decision *d, const sinr_known *known, int trials);
 
 /* Moves what was found so that it hides signs. */

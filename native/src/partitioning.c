@@ -4,6 +4,7 @@
 #include "kinds.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,15 +12,20 @@
 #define BATCH 32
 
 /* Bits of a cell's mode and last significant diagonals that costs of weights do not see. */
-static const float CELL_BITS[SINR_SIZES] = {13.0f, 14.0f, 12.0f};
+static const float CELL_BITS[SINR_SIZES] = {15.0f, 15.0f, 12.0f};
+
+/* How much of what other transform types seem to save is there in the end: sparser is harder to foretell. */
+#define SAVED_SHARE 0.7f
 
 /* Splits that cut a block into cells of one size. */
 static const uint8_t UNIFORM[SINR_SIZES] = {SINR_SPLITS - 1, 1, 0};
 
 typedef struct {
     sinr_batch batch;
-    float *weights; /* (size * size) of one plane */
-    float *finer;   /* what these times are quantiser steps; 0 for what is predicted */
+    float *weights;  /* (size * size) of one plane */
+    float *finer;    /* what these times are quantiser steps; 0 for what is predicted */
+    float *vertical; /* (SINR_AXIS_TRANSFORMS - 1, size * size) */
+    float *horizontal;
 } scratch;
 
 typedef struct {
@@ -47,9 +53,12 @@ static void layout(search *s, int workers, sinr_arena *arena) {
     s->workers = sinr_take(arena, (size_t)workers, sizeof *s->workers);
     for (int i = 0; i < workers; i++) {
         scratch w;
-        sinr_batch_layout(&w.batch, s->kinds, BATCH, s->channels, 1, arena);
+        sinr_batch_layout(&w.batch, s->kinds, BATCH, s->channels, s->kinds->predictor->modes, arena);
         w.weights = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.weights);
         w.finer = sinr_take(arena, SINR_HARMONICS_MAX, sizeof *w.finer);
+        size_t turned = (SINR_AXIS_TRANSFORMS - 1) * SINR_HARMONICS_MAX;
+        w.vertical = sinr_take(arena, turned, sizeof *w.vertical);
+        w.horizontal = sinr_take(arena, turned, sizeof *w.horizontal);
         if (s->workers) s->workers[i] = w;
     }
 }
@@ -62,15 +71,18 @@ static void view_strip(void *context, int piece, int worker) {
     sinr_open_loop(&s->kinds[1].harmonics, s->planes + begin, 16, s->width, s->tables->step, s->view + begin);
 }
 
+static const float *samples_of(const search *s, const sinr_cell *cell, int channel) {
+    size_t plane = (size_t)channel * (size_t)s->height * (size_t)s->width;
+    return s->planes + plane + ((size_t)cell->row * (size_t)s->width + cell->col) * SINR_UNIT;
+}
+
 /* Weights of a plane of a cell: takes over what is predicted, and returns the cost of the others. */
 static float others_cost(
     const search *s, scratch *w, const sinr_kind *kind, const sinr_cell *cell, int row, int channel,
     int32_t deviation) {
     const sinr_harmonics *h = &kind->harmonics;
     float finer[SINR_DIAGONALS], steps = 1.0f / (float)s->tables->step;
-    size_t plane = (size_t)channel * (size_t)s->height * (size_t)s->width;
-    size_t place = ((size_t)cell->row * (size_t)s->width + cell->col) * SINR_UNIT;
-    sinr_spectrum(h, s->planes + plane + place, (size_t)s->width, w->weights);
+    sinr_spectrum(h, samples_of(s, cell, channel), (size_t)s->width, w->weights);
     sinr_finer(kind, s->tables, channel, deviation, finer);
     sinr_batch_weights(&w->batch, kind, row, w->weights, s->tables->step, finer);
     if (kind->predicted == h->count) return 0;
@@ -83,31 +95,76 @@ static float others_cost(
     return sinr_weights_cost(w->weights, w->finer, h->count);
 }
 
+/* What luma of a cell costs by the cheapest of an axis' transforms but the first; which one is told in `axis`. */
+static float cheapest_axis(const sinr_harmonics *h, const float *turned, const float *finer, int *axis) {
+    float least = FLT_MAX;
+    for (int a = 1; a < SINR_AXIS_TRANSFORMS; a++, turned += h->count) {
+        float cost = sinr_weights_cost(turned, finer, h->count);
+        if (cost >= least) continue;
+        least = cost;
+        *axis = a;
+    }
+    return least;
+}
+
+/* What other transform types than the first save of luma: either axis is transformed alone, then both by what was best
+ * alone. */
+static float saving(const search *s, scratch *w, const sinr_kind *kind, const sinr_cell *cell, int row, int mode) {
+    const sinr_harmonics *h = &kind->harmonics;
+    const int32_t *sums = sinr_batch_sums(&w->batch, kind, mode) + row;
+    const sinr_around *around = &w->batch.around[row];
+    float finer[SINR_DIAGONALS], *weights = w->weights;
+    int vertical = 1, horizontal = 1;
+    sinr_finer(kind, s->tables, 0, around->deviation, finer);
+    for (int k = 0; k < h->size; k++)
+        for (int m = 0; m < h->size; m++) w->finer[k * h->size + m] = finer[k + m] / (float)s->tables->step;
+    sinr_spectrum(h, samples_of(s, cell, 0), (size_t)s->width, weights);
+    weights[0] -= (float)(around->mean * h->size);
+    for (int i = 0; i < kind->predicted; i++)
+        weights[kind->low[i]] -= w->batch.gain[row] * (float)sums[i * w->batch.lanes];
+    for (int axis = 1; axis < SINR_AXIS_TRANSFORMS; axis++) {
+        sinr_turn_vertically(h, axis, weights, w->vertical + (axis - 1) * h->count);
+        sinr_turn_horizontally(h, axis, weights, w->horizontal + (axis - 1) * h->count);
+    }
+    float first = sinr_weights_cost(weights, w->finer, h->count) + SINR_FIRST_BITS;
+    float by_rows = cheapest_axis(h, w->vertical, w->finer, &vertical);
+    float by_columns = cheapest_axis(h, w->horizontal, w->finer, &horizontal);
+    sinr_turn_horizontally(h, horizontal, w->vertical + (vertical - 1) * h->count, weights);
+    float both = sinr_weights_cost(weights, w->finer, h->count);
+    return SAVED_SHARE * fmaxf(0, first - SINR_OTHER_BITS - fminf(fminf(by_rows, by_columns), both));
+}
+
 static void cost_cells(const search *s, const sinr_kind *kind, int begin, int count, scratch *w) {
     const sinr_partition *uniform = &s->uniform[kind->index];
     int channels = s->channels, size = kind->harmonics.size, step = s->tables->step;
     const sinr_cell *cells[BATCH] = {NULL};
     float others[BATCH], least[BATCH];
+    int best[BATCH];
     for (int i = 0; i < count; i++) cells[i] = uniform->cell + begin + i;
     sinr_batch_look(&w->batch, kind, &s->canvas, cells, count, step);
     for (int i = 0; i < count; i++) {
         int32_t deviation = w->batch.around[i * channels].deviation;
         others[i] = 0;
         least[i] = FLT_MAX;
+        best[i] = 0;
         for (int c = 0; c < channels; c++)
             others[i] += others_cost(s, w, kind, cells[i], i * channels + c, c, deviation);
     }
     for (int mode = 0; mode < kind->predictor->modes; mode++) {
-        sinr_batch_costs(&w->batch, kind, mode, step, 0);
+        sinr_batch_costs(&w->batch, kind, mode, step, mode);
         for (int i = 0; i < count; i++) {
             float cost = 0;
             for (int c = 0; c < channels; c++) cost += w->batch.costs[i * channels + c];
-            if (cost < least[i]) least[i] = cost;
+            if (cost >= least[i]) continue;
+            least[i] = cost;
+            best[i] = mode;
         }
     }
     for (int i = 0; i < count; i++) {
         int row = cells[i]->row * SINR_UNIT / size, col = cells[i]->col * SINR_UNIT / size;
-        s->costs[kind->index][row * (s->width / size) + col] = least[i] + others[i] + CELL_BITS[kind->index];
+        float saved = saving(s, w, kind, cells[i], i * channels, best[i]);
+        s->costs[kind->index][row * (s->width / size) + col] =
+            least[i] + others[i] - saved + CELL_BITS[kind->index];
     }
 }
 

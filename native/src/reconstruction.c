@@ -1,5 +1,7 @@
 #include "reconstruction.h"
 
+#include "transform_types.h"
+
 #include "bounds.h"
 #include "instructions.h"
 
@@ -14,27 +16,28 @@ static const double PI = 3.14159265358979323846;
 /* Transforms */
 
 /* No entry is closer than 7e-4 to a rounding tie, so every libm gives the same table. */
+static int32_t feature(const sinr_wave *wave, int i) {
+    double one = 1 << FEATURE_BITS;
+    int n = wave->length, k = wave->number;
+    if (wave->sine)
+        return (int32_t)lround(one * sqrt(4.0 / (2 * n + 1)) * sin(PI * (2 * k + 1) * (i + 1) / (2 * n + 1)));
+    return (int32_t)lround(one * sqrt((k ? 2.0 : 1.0) / n) * cos(PI * k * (2 * i + 1) / (2 * n)));
+}
+
 void sinr_axis_features(int size, int32_t *features) {
-    const double one = 1 << FEATURE_BITS;
-    int32_t *cosines = features, *rising = features + size * size, *falling = rising + size * size;
-    int length = 2 * size + 1;
-    for (int k = 0; k < size; k++)
-        for (int i = 0; i < size; i++) {
-            double norm = one * sqrt((k ? 2.0 : 1.0) / size);
-            cosines[k * size + i] = (int32_t)lround(norm * cos(PI * k * (2 * i + 1) / (2 * size)));
-        }
-    for (int k = 0; k < size; k++)
-        for (int i = 0; i < size; i++) {
-            double norm = one * sqrt(4.0 / length);
-            rising[k * size + i] = (int32_t)lround(norm * sin(PI * (2 * k + 1) * (i + 1) / length));
-            falling[k * size + size - 1 - i] = rising[k * size + i];
-        }
+    memset(features, 0, (size_t)(SINR_AXIS_TRANSFORMS * size * size) * sizeof *features);
+    for (int transform = 0; transform < SINR_AXIS_TRANSFORMS; transform++) {
+        sinr_wave waves[SINR_BLOCK];
+        sinr_axis_waves(size, transform, waves);
+        for (int k = 0; k < size; k++, features += size)
+            for (int i = 0; i < waves[k].length; i++) features[waves[k].begin + i] = feature(waves + k, i);
+    }
 }
 
 void sinr_canvas_layout(sinr_canvas *canvas, sinr_arena *arena) {
     for (int index = 0; index < SINR_SIZES; index++) {
         size_t size = (size_t)SINR_UNIT << index;
-        canvas->axes[index] = sinr_take(arena, 3 * size * size, sizeof **canvas->axes);
+        canvas->axes[index] = sinr_take(arena, SINR_AXIS_TRANSFORMS * size * size, sizeof **canvas->axes);
     }
 }
 
@@ -44,10 +47,10 @@ void sinr_canvas_fill(sinr_canvas *canvas, const sinr_partition *partition, int 
     canvas->plane = (size_t)canvas->width * (size_t)partition->rows * SINR_UNIT;
     canvas->samples = samples;
     for (int index = 0; index < SINR_SIZES; index++) {
-        int32_t features[3 * SINR_BLOCK * SINR_BLOCK];
+        int32_t features[SINR_AXIS_TRANSFORMS * SINR_BLOCK * SINR_BLOCK];
         int size = SINR_UNIT << index;
         sinr_axis_features(size, features);
-        for (int i = 0; i < 3 * size * size; i++) canvas->axes[index][i] = features[i];
+        for (int i = 0; i < SINR_AXIS_TRANSFORMS * size * size; i++) canvas->axes[index][i] = features[i];
     }
 }
 
@@ -143,7 +146,8 @@ SINR_INLINE int32_t floor_shift(double value) {
 SINR_INLINE void draw_plane(
     int16_t *samples, int width, int32_t mean, const int32_t *predicted, const int32_t *own, const int32_t *luma,
     const int32_t *slope, int transform, const double *axes, double *restrict scratch, int size) {
-    const double *vertical = axes + transform / 3 * size * size, *horizontal = axes + transform % 3 * size * size;
+    const double *vertical = axes + transform / SINR_AXIS_TRANSFORMS * size * size,
+                 *horizontal = axes + transform % SINR_AXIS_TRANSFORMS * size * size;
     const double *rows[2 * SINR_BLOCK + 4], *features[2 * SINR_BLOCK + 4];
     int count = 0;
     /* Along rows: one of samples per vertical harmonic and transform. */
@@ -155,7 +159,7 @@ SINR_INLINE void draw_plane(
         predicted += columns;
         int32_t residual[SINR_BLOCK];
         bool coded = residual_row(residual, own + k * size, luma ? luma + k * size : NULL, slope, k, size);
-        if (coded && any && transform >= 3) {
+        if (coded && any && transform >= SINR_AXIS_TRANSFORMS) {
             rows[count] = row;
             features[count++] = axes + k * size;
             row += size;

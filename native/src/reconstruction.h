@@ -16,7 +16,7 @@ typedef struct {
     int32_t *residuals[SINR_SIZES]; /* (cells of that size, channels, size * size), vertical harmonic first */
 } sinr_symbols;
 
-/* Integer features of one axis, per transform type: (3, size, size) by harmonic, sample; 12 fractional bits. */
+/* Integer features of one axis, per transform: (SINR_AXIS_TRANSFORMS, size, size) by harmonic, sample; 12 fractional bits. */
 void sinr_axis_features(int size, int32_t *features);
 
 /* Planes that are drawn cell by cell. */

@@ -125,11 +125,17 @@ void sinr_joined_add(sinr_joined *around, const sinr_source *source, int number,
     }
 }
 
+/* That of a weight an eighth up the diagonals. */
+static int restoration_step(const sinr_info *info) {
+    return sinr_at_most(info->step * (64 + info->luma) >> 6, SINR_STEP_MAX);
+}
+
 sinr_status sinr_joined_restore(
     const sinr_joined *around, const sinr_source *source, sinr_box box, int16_t *restored, sinr_pool *pool) {
     const sinr_box *b = &around->box;
     const sinr_unrestored unrestored = {source->info.channels, b->bottom - b->top, b->right - b->left,
                                         around->planes,        around->owner,      around->sizes};
     const sinr_box inside = {box.top - b->top, box.left - b->left, box.bottom - b->top, box.right - b->left};
-    return sinr_restore(source->codebook->restorer, &unrestored, source->info.step, &inside, restored, pool);
+    return sinr_restore(
+        source->codebook->restorer, &unrestored, restoration_step(&source->info), &inside, restored, pool);
 }

@@ -45,30 +45,6 @@ SINR_INLINE void product(int n, const float *a, const float *b, size_t stride, f
         }
 }
 
-/* The same, and what it would be if every other column of a had its sign changed. */
-SINR_INLINE void products(int n, const float *a, const float *b, float *sum, float *difference) {
-    for (int k = 0; k < n; k += ROWS)
-        for (int m = 0; m < n; m += COLUMNS) {
-            columns even[ROWS], odd[ROWS];
-            memset(even, 0, sizeof even);
-            memset(odd, 0, sizeof odd);
-            for (int j = 0; j < n; j += 2) {
-                columns x, y;
-                memcpy(&x, b + j * n + m, sizeof x);
-                memcpy(&y, b + (j + 1) * n + m, sizeof y);
-                for (int r = 0; r < ROWS; r++) {
-                    even[r] += a[(k + r) * n + j] * x;
-                    odd[r] += a[(k + r) * n + j + 1] * y;
-                }
-            }
-            for (int r = 0; r < ROWS; r++) {
-                columns x = even[r] + odd[r], y = even[r] - odd[r];
-                memcpy(sum + (k + r) * n + m, &x, sizeof x);
-                memcpy(difference + (k + r) * n + m, &y, sizeof y);
-            }
-        }
-}
-
 SINR_INLINE void product_of_size_loop(int n, const float *a, const float *b, size_t stride, float *result) {
     if (n == 8)
         product(8, a, b, stride, result);
@@ -81,19 +57,6 @@ SINR_INLINE void product_of_size_loop(int n, const float *a, const float *b, siz
 SINR_CHOOSE(
     static, void, product_of_size, (int n, const float *a, const float *b, size_t stride, float *result),
     (n, a, b, stride, result))
-
-SINR_INLINE void products_of_size_loop(int n, const float *a, const float *b, float *sum, float *difference) {
-    if (n == 8)
-        products(8, a, b, sum, difference);
-    else if (n == 16)
-        products(16, a, b, sum, difference);
-    else
-        products(32, a, b, sum, difference);
-}
-
-SINR_CHOOSE(
-    static, void, products_of_size, (int n, const float *a, const float *b, float *sum, float *difference),
-    (n, a, b, sum, difference))
 
 static void transpose(int n, const float *a, float *result) {
     for (int k = 0; k < n; k++)
@@ -110,16 +73,16 @@ void sinr_harmonics_fill(sinr_harmonics *h, int size) {
         h->band[i] = 2 * k >= size || 2 * m >= size;
         h->end[k + m] = (int16_t)(i + 1);
     }
-    int32_t features[SINR_AXES * SINR_HARMONICS_MAX];
+    int32_t features[SINR_AXIS_TRANSFORMS * SINR_HARMONICS_MAX];
     sinr_axis_features(size, features);
-    float sines[SINR_HARMONICS_MAX];
-    for (int j = 0; j < h->count; j++) {
-        h->basis[j] = (float)features[j] / FEATURE_ONE;
-        sines[j] = (float)features[h->count + j] / FEATURE_ONE;
-    }
+    for (int j = 0; j < h->count; j++) h->basis[j] = (float)features[j] / FEATURE_ONE;
     transpose(size, h->basis, h->basis_transposed);
-    product_of_size(size, sines, h->basis_transposed, (size_t)size, h->turn);
-    transpose(size, h->turn, h->turn_transposed);
+    for (int axis = 1; axis < SINR_AXIS_TRANSFORMS; axis++) {
+        float waves[SINR_HARMONICS_MAX];
+        for (int j = 0; j < h->count; j++) waves[j] = (float)features[axis * h->count + j] / FEATURE_ONE;
+        product_of_size(size, waves, h->basis_transposed, (size_t)size, h->turn[axis - 1]);
+        transpose(size, h->turn[axis - 1], h->turn_transposed[axis - 1]);
+    }
 }
 
 void sinr_spectrum(const sinr_harmonics *h, const float *samples, size_t stride, float *weights) {
@@ -154,11 +117,10 @@ void sinr_open_loop(const sinr_harmonics *h, const float *plane, int height, int
         }
 }
 
-/* Mirrored, a cosine is itself or changes its sign: a falling sine's weights are a rising one's of that. */
-void sinr_turn_vertically(const sinr_harmonics *h, const float *weights, float *rising, float *falling) {
-    products_of_size(h->size, h->turn, weights, rising, falling);
+void sinr_turn_vertically(const sinr_harmonics *h, int axis, const float *weights, float *turned) {
+    product_of_size(h->size, h->turn[axis - 1], weights, (size_t)h->size, turned);
 }
 
-void sinr_turn_horizontally(const sinr_harmonics *h, const float *weights, float *rising, float *falling) {
-    products_of_size(h->size, weights, h->turn_transposed, rising, falling);
+void sinr_turn_horizontally(const sinr_harmonics *h, int axis, const float *weights, float *turned) {
+    product_of_size(h->size, weights, h->turn_transposed[axis - 1], (size_t)h->size, turned);
 }

@@ -9,7 +9,6 @@
 
 #define SINR_SIDE_MAX 32
 #define SINR_HARMONICS_MAX (SINR_SIDE_MAX * SINR_SIDE_MAX)
-#define SINR_AXES 3 /* transform types of one axis; that of a cell is 3 * vertical + horizontal */
 
 /* What is known of a cell size. Harmonics lie in one of two orders: "grid", k * size + m, or "scan", by diagonal
  * k + m, then k. The second makes a prefix of what is predicted, of a last significant diagonal, and groups of
@@ -21,8 +20,9 @@ typedef struct {
     uint8_t band[SINR_HARMONICS_MAX];     /* which slope serves the i-th in scan order */
     int16_t end[2 * SINR_SIDE_MAX - 1];   /* harmonics on a diagonal or below */
     float basis[SINR_HARMONICS_MAX], basis_transposed[SINR_HARMONICS_MAX];
-    float turn[SINR_HARMONICS_MAX]; /* weights of rising sines from those of cosines, one axis */
-    float turn_transposed[SINR_HARMONICS_MAX];
+    /* Weights of an axis' transforms but the first, from those of the first. */
+    float turn[SINR_AXIS_TRANSFORMS - 1][SINR_HARMONICS_MAX];
+    float turn_transposed[SINR_AXIS_TRANSFORMS - 1][SINR_HARMONICS_MAX];
 } sinr_harmonics;
 
 void sinr_harmonics_fill(sinr_harmonics *h, int size);
@@ -34,9 +34,9 @@ void sinr_spectrum(const sinr_harmonics *h, const float *samples, size_t stride,
  * with a dead zone. `h` is that of 16 samples. */
 void sinr_open_loop(const sinr_harmonics *h, const float *plane, int height, int width, int step, int16_t *view);
 
-/* Weights (size * size), grid order, of rising and falling sines from those of cosines: along the vertical axis or
- * the horizontal one. */
-void sinr_turn_vertically(const sinr_harmonics *h, const float *weights, float *rising, float *falling);
-void sinr_turn_horizontally(const sinr_harmonics *h, const float *weights, float *rising, float *falling);
+/* Weights (size * size), grid order, by a transform of the vertical axis or the horizontal one, 1 or more, from those by
+ * the first. */
+void sinr_turn_vertically(const sinr_harmonics *h, int axis, const float *weights, float *turned);
+void sinr_turn_horizontally(const sinr_harmonics *h, int axis, const float *weights, float *turned);
 
 #endif

@@ -40,12 +40,12 @@ typedef struct {
     sinr_kind *kinds;
     sinr_partition partition;
     float *costs[SINR_SIZES];
-    float *spectrum;          /* as residuals */
-    int16_t *rows;            /* of magnitudes, as residuals; -1 where nothing is coded */
-    uint8_t *known_rows;      /* the same with a row everywhere */
-    float *bits[SINR_SIZES];  /* (2 * SINR_ROWS, SINR_MAGNITUDES) */
-    float *modes[SINR_SIZES]; /* (cells, modes) */
-    float *transforms;        /* (SINR_SIZES, SINR_TRANSFORMS) */
+    float *spectrum;               /* as residuals */
+    int16_t *rows;                 /* of magnitudes, as residuals; -1 where nothing is coded */
+    uint8_t *known_rows;           /* the same with a row everywhere */
+    float *bits[SINR_SIZES];       /* (2 * SINR_ROWS, SINR_MAGNITUDES) */
+    float *modes[SINR_SIZES];      /* (cells, modes) */
+    float *transforms[SINR_SIZES]; /* (modes, SINR_BANDWIDTHS, SINR_TRANSFORMS) */
     sinr_plain_rate plain;
 } fit;
 
@@ -64,8 +64,9 @@ static void fit_layout(
         f->costs[i] = sinr_take(arena, cells, sizeof *f->costs[i]);
         f->bits[i] = sinr_take(arena, 2 * SINR_ROWS * SINR_MAGNITUDES, sizeof *f->bits[i]);
         f->modes[i] = sinr_take(arena, cells * (size_t)model->modes, sizeof *f->modes[i]);
+        size_t types = (size_t)model->modes * SINR_BANDWIDTHS * SINR_TRANSFORMS;
+        f->transforms[i] = sinr_take(arena, types, sizeof *f->transforms[i]);
     }
-    f->transforms = sinr_take(arena, SINR_SIZES * SINR_TRANSFORMS, sizeof *f->transforms);
 }
 
 /* Code length in bits of a symbol. */
@@ -97,17 +98,14 @@ static void rate_of(
             for (size_t h = 0; h < harmonics; h++, at++)
                 f->known_rows[at] = (uint8_t)(f->rows[at] < 0 ? unknown : f->rows[at]);
         }
-        int class = step_class * SINR_SIZES + i;
-        for (int t = 0; t < SINR_TRANSFORMS; t++) {
-            float sum = 0;
-            for (int row = 0; row < 3 * modes; row++)
-                sum += bits_of(&model->transforms, class * 3 * modes + row, t);
-            f->transforms[i * SINR_TRANSFORMS + t] = sum / (float)(3 * modes);
-        }
+        int rows = modes * SINR_BANDWIDTHS, first = (step_class * SINR_SIZES + i) * rows;
+        for (int row = 0; row < rows; row++)
+            for (int t = 0; t < SINR_TRANSFORMS; t++)
+                f->transforms[i][row * SINR_TRANSFORMS + t] = bits_of(&model->transforms, first + row, t);
         rate->rows[i] = f->known_rows + sinr_residuals_begin(p, i, channels);
         rate->bits[i] = bits;
         rate->modes[i] = f->modes[i];
-        rate->transforms[i] = f->transforms + i * SINR_TRANSFORMS;
+        rate->transforms[i] = f->transforms[i];
     }
     for (int c = 0; c < p->cells; c++) {
         const sinr_cell *cell = p->cell + c;

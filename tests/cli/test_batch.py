@@ -265,7 +265,7 @@ def readme_commands():
     (section,) = re.findall(r"\n## Command line\n(.*?)\n## ", README, re.DOTALL)
     (block,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
     commands = [shlex.split(line.removeprefix("$ inrcodec "), comments=True) for line in block.splitlines()]
-    return [command for command in commands if command[0] not in ("train", "bench")]
+    return [command for command in commands if command[0] not in ("train", "bench", "view")]
 
 
 @pytest.mark.parametrize("command", readme_commands(), ids=" ".join)

@@ -80,3 +80,10 @@ def test_dead_zone():
     assert dead_zone(weights, 0.4).tolist() == [0, 0, 0, 1, -1, 1, 2, -8]
     assert dead_zone(weights, 0.5).tolist() == [0, 1, -1, 1, -1, 2, 2, -8]
     assert dead_zone(weights, 0.4).dtype == np.float32
+
+
+def test_restoration_is_told_the_step_of_a_low_weight():
+    assert Quantiser(320).restoration_step == 320
+    told = Quantiser(320, VISUAL).restoration_step
+    assert 320 < told < Quantiser(320, VISUAL).steps(16, np.full((1, 1, 1), 20.0)).max()
+    assert Quantiser(8192, VISUAL).restoration_step == 8192

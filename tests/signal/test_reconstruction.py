@@ -11,6 +11,7 @@ from inrcodec.signal.reconstruction import Canvas
 from inrcodec.signal.transforms import FEATURE_BITS, axis_features, cosine_features
 from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
 from inrcodec.tile.partition import SIZES, Group, Partition
+from inrcodec.tile.transform_types import AXIS_TRANSFORMS, TRANSFORMS
 from inrcodec.training.siren import Siren, evaluate, features
 
 
@@ -44,25 +45,45 @@ def test_cosine_table_is_far_from_rounding_ties(size):
     assert min(abs(v - math.floor(v) - 0.5) for row in exact for v in row) > 1e-4
 
 
+LENGTHS = sorted({size * eighths // 8 for size in SIZES for eighths in (2, 3, 4, 5, 8)})
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_waves_are_far_from_rounding_ties(length):
+    scale = 2**FEATURE_BITS
+    for j in range(length):
+        for i in range(length):
+            cosine = (
+                scale
+                * math.sqrt((2 if j else 1) / length)
+                * math.cos(math.pi * j * (2 * i + 1) / (2 * length))
+            )
+            turn = math.pi * (2 * j + 1) * (i + 1) / (2 * length + 1)
+            sine = scale * math.sqrt(4 / (2 * length + 1)) * math.sin(turn)
+            for value in (cosine, sine):
+                assert abs(value - math.floor(value) - 0.5) > 7e-4
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_sine_tables_are_orthonormal_mirrored_and_far_from_rounding_ties(size):
-    length = 2 * size + 1
-    exact = [
-        [
-            2**FEATURE_BITS * math.sqrt(4 / length) * math.sin(math.pi * (2 * k + 1) * (i + 1) / length)
-            for i in range(size)
-        ]
-        for k in range(size)
-    ]
-    assert min(abs(v - math.floor(v) - 0.5) for row in exact for v in row) > 1e-2
+def test_transforms_are_orthonormal_and_list_their_waves_by_frequency(size):
     tables = axis_features(size)
+    assert len(tables) == AXIS_TRANSFORMS
     assert np.array_equal(tables[0], cosine_features(size))
-    assert tables[1].tolist() == [[round(value) for value in row] for row in exact]
-    assert np.array_equal(tables[2], tables[1][:, ::-1])
     for table in tables:
         assert np.abs(table @ table.T / 4**FEATURE_BITS - np.eye(size)).max() < 1e-3
-    # The first rises from a border where nothing is left of a prediction.
+        # A wave of frequency f changes its sign f times per sample, and more where its piece ends.
+        changes = [np.count_nonzero(np.diff(np.sign(row[row != 0]))) / np.count_nonzero(row) for row in table]
+        assert np.corrcoef(changes, np.arange(size))[0, 1] > 0.95
+    # A sine rises from a border where nothing is left of a prediction.
     assert tables[1][0, 0] < tables[1][0, -1] / 3
+
+
+def test_transforms_end_waves_where_their_pieces_end():
+    begins = {
+        axis: sorted({int(np.flatnonzero(row)[0]) for row in table})
+        for axis, table in enumerate(axis_features(32))
+    }
+    assert begins == {0: [0], 1: [0], 2: [0, 16], 3: [0, 8, 24], 4: [0, 12], 5: [0, 20]}
 
 
 @pytest.mark.parametrize("size", [8, 16])
@@ -123,15 +144,15 @@ def test_transform_types_choose_the_waves_of_either_axis():
     """Vertical and horizontal, for predictions that are cosines all the same."""
     size = 8
     tables = axis_features(size)
-    predicted, residual = draw("phases", (2, 9, 1, size, size), -5000, 5000).astype(np.float64)
+    predicted, residual = draw("phases", (2, TRANSFORMS, 1, size, size), -5000, 5000).astype(np.float64)
     partition = Partition.from_splits(np.full((1, 3), 16))
-    cells = np.arange(9)
+    cells = np.arange(TRANSFORMS)
     canvas = Canvas(partition, 1)
-    draw_cells(canvas, cells, size, np.zeros((9, 1, 1)), predicted, residual, cells)
+    draw_cells(canvas, cells, size, np.zeros((TRANSFORMS, 1, 1)), predicted, residual, cells)
     image = canvas.image()[0]
-    for cell in range(9):
-        z = tables[0].T @ predicted[cell, 0] @ tables[0]
-        z += tables[cell // 3].T @ residual[cell, 0] @ tables[cell % 3]
+    for cell in range(TRANSFORMS):
+        vertical, horizontal = tables[cell // AXIS_TRANSFORMS], tables[cell % AXIS_TRANSFORMS]
+        z = tables[0].T @ predicted[cell, 0] @ tables[0] + vertical.T @ residual[cell, 0] @ horizontal
         y, x = 8 * partition.row[cell], 8 * partition.col[cell]
         expected = np.clip(np.floor((z + 2**23) / 2**24), -SAMPLE_MAX, SAMPLE_MAX)
         assert np.array_equal(image[y : y + 8, x : x + 8], expected)
