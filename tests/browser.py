@@ -24,7 +24,7 @@ const [canvas, x, y, width, height] = arguments;
 const { data } = canvas.getContext("2d").getImageData(x, y, width, height);
 return btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
 """
-PATIENCE = 30
+PATIENCE = 120
 
 
 class Window:

@@ -79,6 +79,7 @@ def driver(tmp_path_factory):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     found = webdriver.Chrome(options, Service(service))
+    found.set_script_timeout(browser.PATIENCE)
     yield found
     found.quit()
 
