@@ -292,6 +292,22 @@ def metadata(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes
     return _metadata_of(unpack(data, limits), limits)
 
 
+def alpha_differences(container: Container) -> bytes:
+    """Content of the alpha section of a file that has one.
+
+    Returns:
+        A byte per pixel, row by row: the difference of its alpha to its left neighbour's, modulo 256.
+
+    Raises:
+        FormatError: the section is damaged.
+    """
+    count = container.width * container.height
+    body = decompress(container.sections["alpha"], count)
+    if len(body) != count:
+        raise FormatError("the alpha section is truncated")
+    return body
+
+
 def _tile_map(kernels: Kernels, jobs: int | None, tiles: int) -> AbstractContextManager[Map]:
     """What calls kernels for some tiles: one after another, or in as many processes as pay."""
     if kernels.own_threads:
@@ -353,10 +369,7 @@ def _deflate_alpha(alpha: Pixels) -> bytes:
 
 
 def _inflate_alpha(container: Container) -> Pixels:
-    count = container.width * container.height
-    body = decompress(container.sections["alpha"], count)
-    if len(body) != count:
-        raise FormatError("the alpha section is truncated")
+    body = alpha_differences(container)
     difference = np.frombuffer(body, np.uint8).reshape(container.height, container.width)
     return np.cumsum(difference, axis=1, dtype=np.uint8)
 

@@ -39,6 +39,8 @@ class Window:
         self.size = round(width * ratio), round(height * ratio)
         metrics = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False}
         self.command("Emulation.setDeviceMetricsOverride", metrics)
+        found = lambda: self.script("return [innerWidth, innerHeight, devicePixelRatio]")  # noqa: E731
+        self.until(lambda: found() == [width, height, ratio])
 
     def open(self, page, path):
         path.write_bytes(page.html)

@@ -1,17 +1,20 @@
 /* From opaque pixels to what a screen shows: the colours that a profile means, and transparency. */
 
-import { decompress } from "./vendor/fzstd.js";
-
-const PROFILE_MAX = 4 << 20; // As in inrcodec/limits.py.
 const BLOCK_MAX = 0xffff;
 
 /** Makes pictures of pixels that `OpenPicture.render` gives. */
 export class Finisher {
-  static async of(picture) {
+  /**
+   * @param {{width, height, channels}} picture
+   * @param {object} contents what the sections of its file hold, decompressed
+   * @param {Uint8Array} [contents.alpha]
+   * @param {Uint8Array} [contents.icc]
+   */
+  static async of(picture, { alpha, icc }) {
     const finisher = new Finisher();
     finisher.grey = picture.channels === 1;
-    if (picture.icc) finisher.profile = inflate(picture.icc, PROFILE_MAX);
-    if (picture.alpha) finisher.alpha = await alphaOf(picture);
+    finisher.profile = icc;
+    if (alpha) finisher.alpha = await alphaOf(picture, alpha);
     return finisher;
   }
 
@@ -34,14 +37,8 @@ export class Finisher {
   }
 }
 
-function inflate(frame, largest) {
-  return decompress(frame, new Uint8Array(largest));
-}
-
 /** The alpha channel; the file holds differences to the left, modulo 256. */
-async function alphaOf({ width, height, alpha }) {
-  const differences = inflate(alpha, width * height);
-  if (differences.length !== width * height) throw new Error("the alpha section is truncated");
+function alphaOf({ width, height }, differences) {
   const pixels = new ImageData(width, height);
   for (let y = 0, n = 0; y < height; y++) {
     for (let x = 0, value = 0; x < width; x++, n++) {

@@ -16,19 +16,27 @@ export class Picture {
    * @param {Uint8Array} sources.codebook the codebook that it needs
    * @param {Uint8Array} sources.wasm sinr.wasm
    * @param {() => Worker} sources.worker makes workers that run worker.js
+   * @param {({width, height, alpha, icc}) => Promise<{alpha, icc}>} sources.inflate decompresses sections of the file,
+   *   zstd frames (null where there is none) of differences of alpha, width * height, and of a profile
    * @returns {Promise<Picture>} rejected with an Error whose message is for people
    */
-  static async open({ file, codebook, wasm, worker }) {
+  static async open({ file, codebook, wasm, worker, inflate }) {
     const picture = new Picture();
     Object.assign(picture, { workers: [], job: 0 });
     // The first one says how large the picture is.
-    await picture.start(worker(), { wasm, codebook, file, memory: MEMORY });
-    const tiles = Math.ceil(picture.width / TILE) * Math.ceil(picture.height / TILE);
+    const opened = await picture.start(worker(), { wasm, codebook, file, memory: MEMORY });
+    const { width, height } = Object.assign(picture, { width: opened.width, height: opened.height });
+    const contents = await inflate(opened).catch((error) => {
+      picture.close();
+      throw error;
+    });
+    const tiles = Math.ceil(width / TILE) * Math.ceil(height / TILE);
     const count = Math.min(navigator.hardwareConcurrency ?? 1, tiles, WORKERS_MAX);
     const others = Array.from({ length: count - 1 }, () =>
       picture.start(worker(), { wasm, codebook, file, memory: MEMORY / count }),
     );
     await Promise.all(others);
+    for (const each of picture.workers) each.postMessage({ contents });
     return picture;
   }
 
@@ -42,7 +50,7 @@ export class Picture {
       };
       worker.onerror = (event) => fail(event.message ?? "the decoder does not run here");
       worker.onmessage = ({ data }) => {
-        if (data.opened) resolve(Object.assign(this, data.opened));
+        if (data.opened) resolve(data.opened);
         else if (data.failed) fail(data.failed);
         else this.receive(data);
       };

@@ -3,7 +3,10 @@
 import { drawing, resize, watchSize } from "./canvas.js";
 import { Picture } from "./picture.js";
 
-const here = (name) => new URL(name, import.meta.url).href;
+const PROFILE_MAX = 4 << 20; // As in inrcodec/limits.py.
+// Bundlers look for addresses in this form.
+const CODEBOOK = new URL("./default.safetensors", import.meta.url).href;
+const WASM = new URL("./sinr.wasm", import.meta.url).href;
 const fetched = new Map(); // Of decoder and codebooks, which pictures share.
 
 async function fetchBytes(address) {
@@ -19,6 +22,18 @@ function fetchOnce(address) {
     bytes.catch(() => fetched.delete(address));
   }
   return fetched.get(address);
+}
+
+/** Decompresses sections for `Picture.open`. It runs here since import maps do not reach workers. */
+async function inflate({ width, height, alpha, icc }) {
+  if (!alpha && !icc) return {};
+  const { decompress } = await import("fzstd").catch((error) => {
+    throw new Error(`pictures with alpha or a profile need fzstd, which cannot be loaded: ${error.message}`);
+  });
+  const contentOf = (frame, largest) => frame && decompress(frame, new Uint8Array(largest));
+  const contents = { alpha: contentOf(alpha, width * height), icc: contentOf(icc, PROFILE_MAX) };
+  if (alpha && contents.alpha.length !== width * height) throw new Error("the alpha section is truncated");
+  return contents;
 }
 
 let last = Promise.resolve();
@@ -95,12 +110,13 @@ export class SinrImage extends HTMLElement {
     this.stop();
     const address = (name, otherwise) =>
       this.hasAttribute(name) ? new URL(this.getAttribute(name), this.baseURI).href : otherwise;
-    const sources = (this.sources = { worker: () => new Worker(here("worker.js"), { type: "module" }) });
+    const worker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const sources = (this.sources = { worker, inflate });
     try {
       [sources.file, sources.codebook, sources.wasm] = await Promise.all([
         fetchBytes(address("src")),
-        fetchOnce(address("codebook", here("default.safetensors"))),
-        fetchOnce(here("sinr.wasm")),
+        fetchOnce(address("codebook", CODEBOOK)),
+        fetchOnce(WASM),
       ]);
       await inTurn(() => this.render(sources));
     } catch (error) {

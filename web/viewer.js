@@ -13,8 +13,9 @@ const OVERVIEW = 1024; // Pixels of what is shown where nothing better is there 
 const element = (id) => document.getElementById(id);
 const [canvas, original, slider] = ["picture", "original", "slider"].map(element);
 
-/** The content of an element with data, as the page holds it. */
+/** The content of an element with data, as the page holds it; null if there is none. */
 async function embedded(id) {
+  if (!element(id)) return null;
   const { textContent, dataset } = element(id);
   const bytes = Uint8Array.from(atob(textContent), (character) => character.charCodeAt(0));
   if (!("gzip" in dataset)) return bytes;
@@ -259,7 +260,9 @@ async function start() {
   const source = new Blob([element("worker").textContent], { type: "text/javascript" });
   const address = URL.createObjectURL(source);
   const [file, codebook, wasm] = await Promise.all(["file", "codebook", "decoder"].map(embedded));
-  const picture = await Picture.open({ file, codebook, wasm, worker: () => new Worker(address) });
+  const worker = () => new Worker(address);
+  const inflate = async () => ({ alpha: await embedded("alpha"), icc: await embedded("icc") });
+  const picture = await Picture.open({ file, codebook, wasm, worker, inflate });
   picture.onfailed = (message) => fail(new Error(message));
   let other = null;
   if (element("compared")) {

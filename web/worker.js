@@ -4,7 +4,8 @@
 import { Decoder, DecoderError } from "./decoder.js";
 import { Finisher } from "./finish.js";
 
-let picture, finisher;
+let picture;
+let finisher; // A promise of it.
 let wanted = null; // What to show, until it is done.
 let busy = false;
 
@@ -31,8 +32,8 @@ async function attempt(work) {
 async function open({ wasm, codebook, file, memory }) {
   const decoder = await Decoder.start(wasm, codebook);
   picture = decoder.open(file, memory);
-  finisher = await Finisher.of(picture);
-  postMessage({ opened: { width: picture.width, height: picture.height } });
+  const { width, height, alpha, icc } = picture;
+  postMessage({ opened: { width, height, alpha, icc } });
 }
 
 async function work() {
@@ -48,7 +49,7 @@ async function work() {
     const pixels = picture.render(part, draft);
     if (pixels) {
       pieces.shift();
-      const bitmap = await finisher.finish(pixels, part);
+      const bitmap = await (await finisher).finish(pixels, part);
       postMessage({ job, bitmap, onto, within }, [bitmap]);
     }
     await listen();
@@ -58,6 +59,7 @@ async function work() {
 
 onmessage = ({ data }) => {
   if (data.open) attempt(() => open(data.open));
+  else if (data.contents) attempt(() => (finisher = Finisher.of(picture, data.contents)));
   else {
     wanted = data.show;
     if (!busy) attempt(work);

@@ -13,7 +13,8 @@ from string import Template
 import numpy as np
 
 from inrcodec.codebook import codebook_file
-from inrcodec.codec import decode_picture, inspect
+from inrcodec.codec import alpha_differences, decode_picture, inspect, metadata
+from inrcodec.container import unpack
 from inrcodec.errors import InputError
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import picture_bytes
@@ -62,6 +63,11 @@ def page_of(data: bytes, name: str, original: Picture | None = None, codebook: s
         _element("codebook", book, pack=True),
         _element("decoder", (_folder() / "sinr.wasm").read_bytes(), pack=True),
     ]
+    # A browser does not inflate the zstd frames in which the file has these.
+    if info.has_alpha:
+        embedded.append(_element("alpha", alpha_differences(unpack(data)), pack=True))
+    if info.icc_bytes:
+        embedded.append(_element("icc", metadata(data)["icc"], pack=True))
     if original is not None:
         facts.append(_psnr(data, original, codebook))
         embedded.append(

@@ -11,6 +11,9 @@ import pytest
 from selenium.webdriver.common.by import By
 
 import inrcodec
+from inrcodec.codec import alpha_differences
+from inrcodec.container import unpack
+from inrcodec.pictures.color_space import ADOBE_RGB
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,11 +49,11 @@ class Site:
     def __init__(self, folder, asked, address):
         self.folder, self.asked, self.address = folder, asked, address
 
-    def open(self, window, body):
+    def open(self, window, body, head=""):
         """Opens a page, and returns its first picture."""
         note = "for (const name of ['load', 'error']) document.addEventListener(name, (event) => {"
         note += " if (event.target.localName === 'sinr-image') events.push([name, event.detail]); }, true);"
-        head = f"<link rel=icon href=data:,><script>globalThis.events = []; {note}</script>"
+        head += f"<link rel=icon href=data:,><script>globalThis.events = []; {note}</script>"
         head += "<script type=module src=/web/sinr-image.js></script>"
         text = f"<!doctype html>{head}<style>body {{ margin: 0 }}</style>{body}"
         (self.folder / "page.html").write_text(text)
@@ -113,12 +116,13 @@ def test_the_fallback_is_shown_where_there_is_no_picture(window, site, source):
 
 
 def test_lazy_pictures_wait(window, site):
-    body = "<p style='height: 3000px'></p><sinr-image src=photo.sinr loading=lazy></sinr-image>"
-    picture = site.open(window, body)
-    window.driver.execute_async_script("setTimeout(arguments[0], 200)")
-    assert not any("photo.sinr" in line for line in site.asked)
-    window.script("arguments[0].scrollIntoView()", picture)
+    shutil.copy(site.folder / "photo.sinr", site.folder / "eager.sinr")
+    lazy = "<p style='height: 3000px'></p><sinr-image id=lazy src=photo.sinr loading=lazy></sinr-image>"
+    site.open(window, f"<sinr-image src=eager.sinr></sinr-image>{lazy}")
     window.until(lambda: events(window) == [["load", None]])
+    assert "/photo.sinr" not in site.asked
+    window.script("arguments[0].scrollIntoView()", window.element("lazy"))
+    window.until(lambda: events(window) == [["load", None]] * 2)
     assert "/photo.sinr" in site.asked
 
 
@@ -127,3 +131,64 @@ def test_pictures_share_what_they_need(window, site):
     window.until(lambda: events(window) == [["load", None]] * 3)
     assert site.asked.count("/web/default.safetensors") == 1
     assert site.asked.count("/web/sinr.wasm") == 1
+
+
+DECOMPRESS = """
+const frame = %s, content = %s;
+export function decompress(given, into) {
+  if (given.join() !== frame.join()) throw new Error("another frame");
+  into.set(content);
+  return into.subarray(0, content.length);
+}
+"""
+"""A module in place of fzstd that knows one frame."""
+IMPORT_MAP = '<script type=importmap>{"imports": {"fzstd": "/fzstd.js"}}</script>'
+
+
+@pytest.fixture
+def cutout(photo):
+    """A .sinr file whose alpha grows from left to right."""
+    alpha = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (192, 1))
+    return inrcodec.encode(np.dstack([photo, alpha]))
+
+
+def test_alpha_is_decompressed_by_a_package_of_the_page(window, site, cutout):
+    container = unpack(cutout)
+    (site.folder / "cutout.sinr").write_bytes(cutout)
+    sections = list(container.sections["alpha"]), list(alpha_differences(container))
+    (site.folder / "fzstd.js").write_text(DECOMPRESS % sections)
+    picture = site.open(window, "<sinr-image src=cutout.sinr></sinr-image>", IMPORT_MAP)
+    window.until(lambda: events(window))
+    assert events(window) == [["load", None]]
+    pixels = window.pixels(canvas_of(picture))
+    assert np.array_equal(pixels[:, :, 3], inrcodec.decode(cutout)[:, :, 3])
+    assert "/fzstd.js" in site.asked
+
+
+def test_truncated_alpha_is_told(window, site, cutout):
+    container = unpack(cutout)
+    (site.folder / "cutout.sinr").write_bytes(cutout)
+    sections = list(container.sections["alpha"]), list(alpha_differences(container)[:-1])
+    (site.folder / "fzstd.js").write_text(DECOMPRESS % sections)
+    site.open(window, "<sinr-image src=cutout.sinr></sinr-image>", IMPORT_MAP)
+    window.until(lambda: events(window))
+    assert events(window) == [["error", "the alpha section is truncated"]]
+
+
+@pytest.mark.parametrize("section", ["alpha", "icc"])
+def test_without_that_package_the_fallback_is_shown(window, site, photo, cutout, section):
+    profiled = inrcodec.Picture(photo, icc=ADOBE_RGB.profile(3))
+    (site.folder / "x.sinr").write_bytes(cutout if section == "alpha" else inrcodec.encode(profiled))
+    picture = site.open(window, "<sinr-image src=x.sinr><p id=fallback>none</p></sinr-image>")
+    window.until(lambda: events(window))
+    ((name, reason),) = events(window)
+    assert name == "error"
+    assert "need fzstd" in reason
+    assert boxes(window, window.element("fallback")) == 1
+    assert boxes(window, canvas_of(picture)) == 0
+
+
+def test_the_package_is_asked_for_only_where_it_is_needed(window, site):
+    site.open(window, "<sinr-image src=photo.sinr></sinr-image>", IMPORT_MAP)
+    window.until(lambda: events(window) == [["load", None]])
+    assert "/fzstd.js" not in site.asked

@@ -8,13 +8,16 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import inrcodec
+from inrcodec.container import pack, unpack
 from inrcodec.errors import FormatError, InputError
+from inrcodec.pictures.color_space import ADOBE_RGB
 from inrcodec.viewer.page import page_of
 from inrcodec.viewer.server import serving
 
@@ -39,6 +42,21 @@ def test_it_holds_all_that_it_needs_and_is_the_same_every_time(file):
     assert "$" not in re.sub(r"(?s)<script.*?</script>", "", page.html.decode())
     # Scripts end where they are meant to.
     assert page.html.count(b"</script") == 5
+
+
+def test_what_browsers_cannot_decompress_is_decompressed(photo):
+    alpha, icc = np.arange(192 * 256, dtype=np.uint32).reshape(192, 256) // 193, ADOBE_RGB.profile(3)
+    pixels = np.dstack([photo, alpha.astype(np.uint8)])
+    file = inrcodec.encode(inrcodec.Picture(pixels, icc=icc))
+    page = page_of(file, "photo.sinr")
+    assert embedded(page, "icc") == icc
+    differences = np.frombuffer(embedded(page, "alpha"), np.uint8).reshape(192, 256)
+    assert np.array_equal(np.cumsum(differences, axis=1, dtype=np.uint8), pixels[:, :, 3])
+    container = unpack(file)
+    for name in ("alpha", "icc"):
+        sections = container.sections | {name: container.sections[name][:-1]}
+        with pytest.raises(FormatError, match="truncated"):
+            page_of(pack(replace(container, sections=sections)), "photo.sinr")
 
 
 def test_the_file_needs_its_codebook(file, photo, synthetic_path):
