@@ -144,11 +144,12 @@ def test_quality_is_monotone(photo):
 
 
 def test_rate_targets_are_met_and_nearly_used_up(photo):
-    small = photo[:64, :96]
+    # Large enough that sizes hardly jump from step to step.
+    small = photo[:128, :128]
     bits = 8 * len(inrcodec.encode(small, bpp=1.5)) / small[:, :, 0].size
     assert 1.45 < bits <= 1.5
-    size = len(inrcodec.encode(small, max_bytes=500))
-    assert 475 < size <= 500
+    size = len(inrcodec.encode(small, max_bytes=1000))
+    assert 950 < size <= 1000
 
 
 @pytest.mark.parametrize("target", [{"bpp": 1e308}, {"max_bytes": 10**400}], ids=["bpp", "bytes"])
