@@ -10,7 +10,7 @@ from inrcodec.entropy import zstd_payload
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS
 from inrcodec.entropy.payload import read_tile, write_tile
 from inrcodec.entropy.rans import PRECISION
-from inrcodec.entropy.sign_hiding import hidden_signs
+from inrcodec.entropy.sign_hiding import telling
 from inrcodec.entropy.syntax import DIAGONAL_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TRANSFORM_FEATURES
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.restoration import INPUTS, SAMPLES
@@ -177,12 +177,6 @@ def layers(count):
         result[f"restoration.weight{layer}"] = np.zeros(shape, np.int16)
         result[f"restoration.bias{layer}"] = np.zeros(shape[:1], np.int32)
     return result
-
-
-def telling(residuals):
-    """Residuals (n, C, size, size) with the signs that their magnitudes hide."""
-    hidden, negative = hidden_signs(np.abs(residuals))
-    return np.where(hidden, np.where(negative, -1, 1) * np.abs(residuals), residuals)
 
 
 def tile_symbols(name, blocks, channels, largest=40, sparsity=12):

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import skimage.data
 from reference_decoder import Codebook, decode, lane_count
-from synthetic import telling, write_payload
+from synthetic import write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
 from inrcodec.container import ENTROPY, FLAT, Container, Weighting, pack, tile_grid
 from inrcodec.entropy.payload import lanes
+from inrcodec.entropy.sign_hiding import telling
 from inrcodec.kernels import NAMES, VARIABLE, compiled
 from inrcodec.tile.partition import BLOCK, SIZES, Partition
 from inrcodec.tile.symbols import TileSymbols

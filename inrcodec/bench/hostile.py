@@ -28,7 +28,7 @@ from inrcodec.bench.memory import peak_mib
 from inrcodec.codebook import Codebook, load_codebook
 from inrcodec.container import TILE, Container, pack, tile_grid, write_varint
 from inrcodec.entropy import payload, zstd_payload
-from inrcodec.entropy.sign_hiding import hidden_signs
+from inrcodec.entropy.sign_hiding import telling
 from inrcodec.errors import InrCodecError
 from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.runtime.threads import ONE_THREAD
@@ -106,9 +106,7 @@ def _symbols(
     partition = Partition.from_splits(np.full(blocks, split))
     values = {}
     for size in SIZES:
-        found = residuals((len(partition.of_size(size)), 3, size, size))
-        hidden, negative = hidden_signs(np.abs(found))
-        values[size] = np.where(hidden, np.where(negative, -1, 1) * np.abs(found), found)
+        values[size] = telling(residuals((len(partition.of_size(size)), 3, size, size)))
     cells = partition.size.shape
     modes, transforms = rng.integers(0, book.entropy.mode_count, cells), rng.integers(0, TRANSFORMS, cells)
     symbols = TileSymbols(partition, modes, transforms, values)

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import shutil
-import tarfile
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,6 +143,9 @@ class Maker:
 
         What fails is left out of it; the order is that of the job, or of the tar.
         """
+        import tarfile  # Commands on files start without it.
+        import tempfile
+
         done: list[Done] = []
         try:
             # Whole before it goes anywhere: no connection waits for the work; size and hash are known.
@@ -186,6 +187,8 @@ class Maker:
             LimitError: a member is larger than any file may be.
             OSError: the tar cannot be read.
         """
+        import tarfile  # See `shard`.
+
         if job.tar is None:
             yield from job.items
             return
@@ -231,6 +234,8 @@ def _made(result: tuple[bytes, Facts] | Exception) -> tuple[bytes, Facts]:
 @contextmanager
 def _seekable(name: str) -> Iterator[BinaryIO]:
     """A file, opened; what a URL names is copied first, in one go."""
+    import tempfile  # See `Maker.shard`.
+
     if not is_url(name):
         with open(name, "rb") as stream:
             yield stream

@@ -131,8 +131,8 @@ class PictureEncoder:
         def known(boxes: Sequence[Box]) -> Iterator[Tile]:
             return (tiles[top // TILE * columns + left // TILE] for top, left, _, _ in boxes)
 
-        step = self._quantiser(step).restoration_step
-        restorer = Restorer(self.tiles.codebook.restoration, step, self.tiles.kernels)
+        told = self._quantiser(step).restoration_step
+        restorer = Restorer(self.tiles.codebook.restoration, told, self.tiles.kernels)
         decoded = np.empty_like(self.colour)
         assembly = Assembly((height, width), restorer, known, self.mapping)
         render_region(assembly, (0, 0, width, height), decoded, self.tiles.kernels)

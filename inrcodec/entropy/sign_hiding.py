@@ -40,6 +40,13 @@ def told(groups: IntArray) -> tuple[BoolArray, BoolArray, IntArray]:
     return hides, hides & (sums % 2 == 1), (groups > 0).argmax(-1)
 
 
+def telling(values: IntArray) -> IntArray:
+    """Values (n, C, size, size), int64, with the signs that their magnitudes hide."""
+    magnitudes = np.abs(values)
+    hidden, negative = hidden_signs(magnitudes)
+    return np.where(hidden, np.where(negative, -magnitudes, magnitudes), values)
+
+
 def hidden_signs(magnitudes: IntArray) -> tuple[BoolArray, BoolArray]:
     """Signs that are not written.
 

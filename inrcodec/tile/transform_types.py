@@ -29,9 +29,13 @@ AXIS_TRANSFORMS = len(_AXES)
 """Transforms of one axis."""
 TRANSFORMS = AXIS_TRANSFORMS**2
 """Transform types of a cell's residual: AXIS_TRANSFORMS * vertical + horizontal."""
+PIECES = max(map(len, _AXES))
+"""Pieces of an axis, at most."""
+REACH = 3
+"""Waves of the same piece that `same_piece` looks up or down."""
 
-
-CUT_AXES: IntArray = np.add.outer(*[np.array([len(pieces) > 1 for pieces in _AXES], np.int64)] * 2).ravel()
+_IS_CUT = np.array([len(axis) > 1 for axis in _AXES]).astype(np.int64)
+CUT_AXES: IntArray = np.add.outer(_IS_CUT, _IS_CUT).ravel()
 """Axes that each transform type cuts into pieces: (TRANSFORMS,)."""
 
 
@@ -39,12 +43,14 @@ class Wave(NamedTuple):
     """One wave of a transform.
 
     Attributes:
+        piece: which, from the first border.
         begin: first sample of its piece.
         length: samples of its piece.
         sine: whether it is a sine.
         number: 0 for the lowest frequency of the piece.
     """
 
+    piece: int
     begin: int
     length: int
     sine: bool
@@ -60,17 +66,11 @@ class Wave(NamedTuple):
 def axis_waves(size: int, transform: int) -> tuple[Wave, ...]:
     """Waves of a transform of an axis of `size` samples: by frequency, of equals the first piece's first."""
     found, begin = [], 0
-    for waves, eighths in _AXES[transform]:
+    for piece, (waves, eighths) in enumerate(_AXES[transform]):
         length = size * eighths // 8
-        found += [Wave(begin, length, waves == _SINES, number) for number in range(length)]
+        found += [Wave(piece, begin, length, waves == _SINES, number) for number in range(length)]
         begin += length
-    return tuple(sorted(found, key=lambda wave: (wave.frequency, wave.begin)))
-
-
-PIECES = max(len(pieces) for pieces in _AXES)
-"""Pieces of an axis, at most."""
-REACH = 3
-"""Waves of the same piece that `same_piece` looks up or down."""
+    return tuple(sorted(found, key=lambda wave: (wave.frequency, wave.piece)))
 
 
 @lru_cache(maxsize=8)
@@ -84,18 +84,14 @@ def same_piece(size: int) -> IntArray:
     result = np.full((AXIS_TRANSFORMS, size, 2 * REACH + 1), size)
     for transform, rows in enumerate(result):
         waves = axis_waves(size, transform)
-        place = {(wave.begin, wave.number): position for position, wave in enumerate(waves)}
+        place = {(wave.piece, wave.number): position for position, wave in enumerate(waves)}
         for row, wave in zip(rows, waves, strict=True):
             numbers = range(wave.number - REACH, wave.number + REACH + 1)
-            row[:] = [place.get((wave.begin, number), size) for number in numbers]
+            row[:] = [place.get((wave.piece, number), size) for number in numbers]
     return result
 
 
 @lru_cache(maxsize=8)
 def pieces(size: int) -> IntArray:
     """Which piece each wave is of, from the first border: (AXIS_TRANSFORMS, size) int64 below PIECES."""
-    result = np.zeros((AXIS_TRANSFORMS, size), np.int64)
-    for transform, row in enumerate(result):
-        begins = [wave.begin for wave in axis_waves(size, transform)]
-        row[:] = np.searchsorted(sorted(set(begins)), begins)
-    return result
+    return np.array([[wave.piece for wave in axis_waves(size, kind)] for kind in range(AXIS_TRANSFORMS)])

@@ -22,7 +22,6 @@ from inrcodec.pictures.picture import Picture
 
 _IMPORT = re.compile(r'^import \{ (.+) \} from "\./(.+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const|var) (\w+))", re.MULTILINE)
-_EXPORT_LIST = re.compile(r"^export \{.+\};$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _bundle(entry: str) -> str:
             if Path(imported).stem not in modules:
                 add(path.parent / imported)
         exported = ", ".join(_EXPORT.findall(text))
-        body = _EXPORT_LIST.sub("", _EXPORT.sub("", _IMPORT.sub(_import, text)))
+        body = _EXPORT.sub("", _IMPORT.sub(_import, text))
         modules[path.stem] = f"const {_constant(path)} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
 
     add(_folder() / entry)

@@ -22,13 +22,9 @@ static bool lower(const sinr_wave *a, const sinr_wave *b) {
 }
 
 void sinr_axis_waves(int size, int transform, sinr_wave *waves) {
-    sinr_wave next[SINR_PIECES] = {{0, 0, false, 0}};
-    int begin = 0;
-    for (int p = 0; p < SINR_PIECES; begin += next[p++].length) {
-        next[p].begin = begin;
-        next[p].length = size * cuts[transform][p].eighths / 8;
-        next[p].sine = cuts[transform][p].sine;
-    }
+    sinr_wave next[SINR_PIECES];
+    for (int p = 0, begin = 0; p < SINR_PIECES; begin += next[p++].length)
+        next[p] = (sinr_wave){p, begin, size * cuts[transform][p].eighths / 8, cuts[transform][p].sine, 0};
     for (int i = 0; i < size; i++) {
         sinr_wave *lowest = NULL;
         for (int p = 0; p < SINR_PIECES; p++)
@@ -46,7 +42,6 @@ int sinr_cut_axes(int transform) {
 
 void sinr_wave_places_fill(sinr_wave_places *places, int size) {
     memset(places->along, size, sizeof places->along);
-    memset(places->piece, 0, sizeof places->piece);
     for (int transform = 0; transform < SINR_AXIS_TRANSFORMS; transform++) {
         sinr_wave waves[SINR_BLOCK];
         sinr_axis_waves(size, transform, waves);
@@ -54,11 +49,10 @@ void sinr_wave_places_fill(sinr_wave_places *places, int size) {
             const sinr_wave *wave = waves + i;
             for (int j = 0; j < size; j++) {
                 int higher = waves[j].number - wave->number;
-                if (waves[j].begin == wave->begin && higher >= -SINR_REACH && higher <= SINR_REACH)
+                if (waves[j].piece == wave->piece && higher >= -SINR_REACH && higher <= SINR_REACH)
                     places->along[transform][i][SINR_REACH + higher] = (uint8_t)j;
             }
-            for (int p = 0, begin = 0; begin < wave->begin; begin += size * cuts[transform][p++].eighths / 8)
-                places->piece[transform][i]++;
+            places->piece[transform][i] = (uint8_t)wave->piece;
         }
     }
 }

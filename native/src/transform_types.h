@@ -9,8 +9,8 @@
 
 /* A wave of a transform: of a piece of the axis, its `number`-th lowest cosine or sine. */
 typedef struct {
-    int begin, length; /* of the piece, in samples */
-    bool sine;         /* sines rise from the piece's first sample */
+    int piece, begin, length; /* from the first border; in samples */
+    bool sine;                /* sines rise from the piece's first sample */
     int number;
 } sinr_wave;
 

@@ -5,10 +5,11 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import MODES, read_payload, telling, tile_symbols, write_payload
+from synthetic import MODES, read_payload, tile_symbols, write_payload
 
 from inrcodec.entropy.context_network import ESCAPE, ROWS
 from inrcodec.entropy.payload import lanes
+from inrcodec.entropy.sign_hiding import telling
 from inrcodec.errors import FormatError
 from inrcodec.tile.fixed_point import WEIGHT_MAX
 from inrcodec.tile.partition import SIZES, Partition

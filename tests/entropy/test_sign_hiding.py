@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import telling, tile_symbols
+from synthetic import tile_symbols
 
 from inrcodec.decisions.rate_distortion import EXCHANGE
 from inrcodec.decisions.rdoq import CellRate
 from inrcodec.entropy.context_network import MAGNITUDES
 from inrcodec.entropy.payload import write_tile
-from inrcodec.entropy.sign_hiding import ENOUGH, GROUP, hidden_signs, scan
+from inrcodec.entropy.sign_hiding import ENOUGH, GROUP, hidden_signs, scan, telling
 
 
 def group_of(values):

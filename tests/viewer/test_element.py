@@ -74,6 +74,16 @@ def boxes(window, element):
     return window.script("return arguments[0].getClientRects().length", element)
 
 
+def fails(window, picture):
+    """The reason why there is no picture; its fallback is shown instead."""
+    window.until(lambda: events(window))
+    ((name, reason),) = events(window)
+    assert name == "error"
+    assert boxes(window, window.element("fallback")) == 1
+    assert boxes(window, canvas_of(picture)) == 0
+    return reason
+
+
 def test_it_renders_at_its_size_on_the_screen(window, site, shown):
     window.resize(400, 300, 2)
     body = (
@@ -101,12 +111,7 @@ def test_it_has_the_size_of_the_picture_by_default(window, site, file):
 @pytest.mark.parametrize("source", ["damaged.sinr", "web/sinr-image.js"])
 def test_the_fallback_is_shown_where_there_is_no_picture(window, site, source):
     picture = site.open(window, f"<sinr-image src={source}><p id=fallback>none</p></sinr-image>")
-    window.until(lambda: events(window))
-    ((name, reason),) = events(window)
-    assert name == "error"
-    assert "file" in reason
-    assert boxes(window, window.element("fallback")) == 1
-    assert boxes(window, canvas_of(picture)) == 0
+    assert "file" in fails(window, picture)
     # It can still become another one.
     window.script("arguments[0].setAttribute('src', 'photo.sinr')", picture)
     window.until(lambda: len(events(window)) == 2)
@@ -180,12 +185,7 @@ def test_without_that_package_the_fallback_is_shown(window, site, photo, cutout,
     profiled = inrcodec.Picture(photo, icc=ADOBE_RGB.profile(3))
     (site.folder / "x.sinr").write_bytes(cutout if section == "alpha" else inrcodec.encode(profiled))
     picture = site.open(window, "<sinr-image src=x.sinr><p id=fallback>none</p></sinr-image>")
-    window.until(lambda: events(window))
-    ((name, reason),) = events(window)
-    assert name == "error"
-    assert "need fzstd" in reason
-    assert boxes(window, window.element("fallback")) == 1
-    assert boxes(window, canvas_of(picture)) == 0
+    assert "need fzstd" in fails(window, picture)
 
 
 def test_the_package_is_asked_for_only_where_it_is_needed(window, site):
