@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
 from inrcodec.container import TILE, Container, Weighting, tile_grid, unpack
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
 from inrcodec.errors import FormatError, InputError
@@ -89,7 +90,7 @@ def encode(
     psnr: float | None = None,
     max_bytes: int | None = None,
     tune: str | Weighting = DEFAULT_TUNE,
-    steps: int | None = None,
+    effort: int = DEFAULT_EFFORT,
     codebook: str | os.PathLike[str] | None = None,
     entropy: str = "auto",
     keep_hidden: bool = False,
@@ -110,7 +111,7 @@ def encode(
         max_bytes: target in bytes, met like bpp.
         tune: "psnr" for the least squared error, "visual" for the eye; a quality takes about as many bytes. A
             `Weighting` of one's own is taken, too.
-        steps: fine-tuning steps after the closed-form one; one by default.
+        effort: 1 (fast) to 9 (slow): how long to look for a smaller file.
         codebook: name of a shipped codebook, or path of one.
         entropy: "auto" or "rans" for the context coder, "zstd" for the plain one.
         keep_hidden: code the colours of fully transparent pixels, too, instead of what is cheap there.
@@ -133,7 +134,6 @@ def encode(
         EncodeError: the target is out of reach, the device is missing, or a process died or could not start.
     """
     # A decoder starts without them.
-    from inrcodec.decisions.fitting import DEFAULT_PASSES
     from inrcodec.encoding.picture import PictureEncoder, TileEncoder
     from inrcodec.encoding.target import psnr_target, search, size_target
 
@@ -148,15 +148,16 @@ def encode(
     weighting = tune if isinstance(tune, Weighting) else TUNES.get(tune)
     if weighting is None or not weighting.in_range:
         raise ValueError(f"tune must be one of {', '.join(TUNES)}, or a weighting in range")
-    passes = DEFAULT_PASSES if steps is None else steps
-    if entropy not in ("auto", "rans", "zstd") or passes < 0:
-        raise ValueError("entropy must be auto, rans or zstd; steps cannot be negative")
+    if effort not in EFFORTS:
+        raise ValueError(f"effort must be between {min(EFFORTS)} and {max(EFFORTS)}")
+    if entropy not in ("auto", "rans", "zstd"):
+        raise ValueError("entropy must be auto, rans or zstd")
     picture = _without_opaque_alpha(_picture_of(image))
     book = load_codebook(codebook)
     kernels = select(device, jobs=jobs)
     height, width, _ = picture.pixels.shape
     DEFAULT_LIMITS.check(width, height)
-    tiles = TileEncoder(book, passes, "rans" if entropy == "auto" else entropy, kernels)
+    tiles = TileEncoder(book, EFFORTS[effort], "rans" if entropy == "auto" else entropy, kernels)
     tile_count = math.prod(tile_grid(width, height))
     with _tile_map(kernels, jobs, tile_count) as tile_map:
         colour, visible = picture.colour, picture.visible

@@ -28,7 +28,7 @@ _LIMITS = Limits(max_pixels=65535**2)
 """Pillow has a limit of its own for pixels, `Image.MAX_IMAGE_PIXELS`, and whoever raises it means it."""
 
 _EXIF_PREFIX = b"Exif\0\0"
-_OPTIONS = ("quality", "bpp", "psnr", "max_bytes", "tune", "steps")
+_OPTIONS = ("quality", "bpp", "psnr", "max_bytes", "tune", "effort")
 
 
 def register() -> None:
@@ -38,7 +38,7 @@ def register() -> None:
     makes that the smallest picture of the same shape that covers `size`; `Image.thumbnail` calls it. Whatever
     is wrong with a file raises OSError, as with other formats.
 
-    `Image.save` takes `quality`, `bpp`, `psnr`, `max_bytes`, `tune` and `steps` of `inrcodec.encode`, and
+    `Image.save` takes `quality`, `bpp`, `psnr`, `max_bytes`, `tune` and `effort` of `inrcodec.encode`, and
     `icc_profile` and `xmp` (bytes) and `exif` (bytes or `Image.Exif`) in place of those of the image; None or
     b"" leave them out. As everywhere in this package, an orientation in EXIF is applied to pixels. An image
     that the format cannot hold raises OSError, and a wrong option ValueError.

@@ -61,7 +61,7 @@ def test_unknown_names_fail_as_usual():
                 "psnr",
                 "max_bytes",
                 "tune",
-                "steps",
+                "effort",
                 "codebook",
                 "entropy",
                 "keep_hidden",

@@ -23,7 +23,7 @@ class Codec(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user wrote, such as `jpeg` or `inrcodec:steps=0`."""
+        """What the user wrote, such as `jpeg` or `inrcodec:effort=1`."""
 
     @property
     def tune(self) -> str:
@@ -140,7 +140,7 @@ def _tune(value: str) -> str | Weighting:
 
 _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
     "tune": _tune,
-    "steps": int,
+    "effort": int,
     "entropy": str,
     "codebook": str,
     "device": str,
@@ -148,7 +148,7 @@ _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
 
 
 def parse_codec(spec: str) -> Codec:
-    """The codec that a name such as `webp` or `inrcodec:steps=0:entropy=zstd` stands for.
+    """The codec that a name such as `webp` or `inrcodec:effort=1:entropy=zstd` stands for.
 
     Raises:
         InputError: the name or an option is unknown, or the codec is not installed; the message says

@@ -25,8 +25,8 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,avif-psnr,jpeg2000"
     show_default=True,
     metavar="LIST",
     help="Comma-separated; the first one is the subject. avif is tuned for the eye, avif-psnr for PSNR "
-    "(4:4:4). Also jxl and heic, and inrcodec with options, as in inrcodec:tune=visual:steps=0 (tune, "
-    "steps, entropy, codebook, device).",
+    "(4:4:4). Also jxl and heic, and inrcodec with options, as in inrcodec:tune=visual:effort=1 (tune, "
+    "effort, entropy, codebook, device).",
 )
 @click.option(
     "--qualities",

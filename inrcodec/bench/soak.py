@@ -86,7 +86,7 @@ def random_task(rng: np.random.Generator, photo: Pixels) -> Task:
     if rng.random() < 0.3:
         alpha = rng.integers(0, 2, (height, width, 1), np.uint8) * np.uint8(255)
         pixels = np.concatenate([pixels, alpha], axis=2)
-    how: dict[str, Any] = {"tune": str(rng.choice(list(TUNES))), "steps": int(rng.integers(0, 2))}
+    how: dict[str, Any] = {"tune": str(rng.choice(list(TUNES))), "effort": int(rng.integers(1, 10))}
     targets: list[dict[str, Any]] = [
         {"quality": float(rng.uniform(1, 100))},
         {"quality": float(rng.uniform(1, 100)), "entropy": "zstd"},

@@ -32,7 +32,7 @@ from skimage import data
 import inrcodec
 from inrcodec.bench.images import load_rgb
 from inrcodec.codebook import load_codebook
-from inrcodec.decisions.fitting import DEFAULT_PASSES
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.runtime.threads import cores
 from inrcodec.signal.color import to_planes
@@ -130,10 +130,10 @@ def profile(photo: Pixels) -> None:
     planes = to_planes(photo[:height, :width])
     blocks, box = (height // BLOCK, width // BLOCK), (0, 0, height, width)
     predictors, model, step = book.predictors, book.entropy, quantiser.step
-    fit = kernels.fit_tile(planes, quantiser, predictors, model, DEFAULT_PASSES)
+    fit = kernels.fit_tile(planes, quantiser, predictors, model, EFFORTS[DEFAULT_EFFORT])
     coded, cells = kernels.write_tile(fit.symbols, step, model), fit.symbols.partition.map
     stages: dict[str, Run] = {
-        "fit": lambda: kernels.fit_tile(planes, quantiser, predictors, model, DEFAULT_PASSES),
+        "fit": lambda: kernels.fit_tile(planes, quantiser, predictors, model, EFFORTS[DEFAULT_EFFORT]),
         "write": lambda: kernels.write_tile(fit.symbols, step, model),
         "read": lambda: kernels.read_tile(coded, blocks, len(planes), step, model),
         "reconstruct": lambda: kernels.reconstruct(fit.symbols, quantiser, predictors),

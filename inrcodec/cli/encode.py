@@ -17,6 +17,7 @@ from inrcodec.cli.jobs import Done, Facts, Item
 from inrcodec.cli.options import SINR_SUFFIX, codebook_option, json_option, parse_positive
 from inrcodec.cli.progress import progress_bar
 from inrcodec.cli.requests import Request, process, request_options
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.runtime.atomic_files import STDIO, read_input
 from inrcodec.runtime.urls import is_url
 
@@ -50,10 +51,11 @@ _ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exact
     help="What the file is tuned for: the least squared error, or the eye.  [default: psnr]",
 )
 @click.option(
-    "--steps",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Fine-tuning steps: none is fastest, more than one hardly pay.  [default: 1]",
+    "--effort",
+    type=click.IntRange(min(EFFORTS), max(EFFORTS)),
+    default=DEFAULT_EFFORT,
+    show_default=True,
+    help="1 is fastest, 9 looks longest for a smaller file.",
 )
 @codebook_option
 @click.option(
@@ -88,7 +90,7 @@ def encode(
     psnr: float | None,
     max_bytes: int | None,
     tune: str | None,
-    steps: int | None,
+    effort: int,
     codebook: str | None,
     entropy: str,
     frame: int | None,
@@ -111,11 +113,9 @@ def encode(
         raise click.UsageError("give only one of --quality, --bpp, --psnr and --max-bytes")
     if as_json and (request.output or request.names[0]) == STDIO:
         raise click.UsageError("--json and the encoded file cannot both go to standard output")
-    options |= {"entropy": entropy, "device": request.device, "keep_hidden": keep_hidden}
+    options |= {"effort": effort, "entropy": entropy, "device": request.device, "keep_hidden": keep_hidden}
     if tune is not None:
         options["tune"] = tune
-    if steps is not None:
-        options["steps"] = steps
     if codebook is not None:
         options["codebook"] = codebook
 

@@ -1,4 +1,4 @@
-"""Fitting a tile: cut into cells, then a pass over them per fine-tuning step.
+"""Fitting a tile: cut into cells, then passes over them that decide their integers.
 
 In a pass, every cell sees its neighbours exactly as the decoder will.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inrcodec.decisions.effort import Effort
 from inrcodec.decisions.mode_decision import ModeDecision
 from inrcodec.decisions.partitioning import cheapest_splits, spectra, split_costs
 from inrcodec.decisions.prediction_costs import PredictedCells
@@ -17,15 +18,13 @@ from inrcodec.entropy.syntax import EntropyModel, magnitude_rows
 from inrcodec.signal.prediction import Prediction, Predictor
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import CellSymbols, close_loop
-from inrcodec.tile.partition import SIZES, Group, Partition
+from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Group, Partition, uniform_splits
 from inrcodec.tile.symbols import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
 
-DEFAULT_PASSES = 1
-"""Fine-tuning steps after the closed-form one."""
-TRIALS = 4
-"""Prediction modes, and other transform types for each, that are tried with the real rate."""
+FITTED_CELL_BITS = {8: 8.0, 16: 10.0, 32: 12.0}
+"""Bits of a cell's last significant diagonals, and what else its fit does not count."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +45,72 @@ def fit_tile(
     quantiser: Quantiser,
     predictors: Mapping[int, Predictor],
     model: EntropyModel,
-    passes: int,
+    effort: Effort,
     rough: Mapping[int, Predictor] | None = None,
 ) -> Fit:
     """Fits a tile.
 
-    How to cut is decided on an open-loop reconstruction. Then every pass over the cells, in closed loop, is a
-    fine-tuning step: the first rounds their least-squares weights, the others know from the one before what
-    symbols cost.
+    How to cut is decided on an open-loop reconstruction or, with more effort, on fits with cells of one size.
+    Then cells are fitted in closed loop.
 
     Args:
         planes: (C, H, W) float32 fixed-point samples, H and W multiples of `BLOCK`.
         quantiser: the picture's.
         predictors: prediction network of every cell size.
         model: tables and context networks.
-        passes: rate-distortion fine-tuning steps after the closed-form one.
+        effort: what is tried.
         rough: networks that decide how to cut, which need not be exact; `predictors` by default.
     """
-    costs = split_costs(planes, quantiser, rough or predictors)
+    if effort.cut_trials:
+        costs = _fitted_costs(planes, quantiser, predictors, model, effort.cut_trials)
+    else:
+        costs = split_costs(planes, quantiser, rough or predictors)
     partition = Partition.from_splits(cheapest_splits(costs))
+    fit, _ = _fit_cells(planes, partition, quantiser, predictors, model, effort.trials, hide=True)
+    return fit
+
+
+def _fitted_costs(
+    planes: FloatArray,
+    quantiser: Quantiser,
+    predictors: Mapping[int, Predictor],
+    model: EntropyModel,
+    trials: int,
+) -> dict[int, FloatArray]:
+    """What cells of each size cost in a tile that has no others: like `split_costs`."""
+    _, height, width = planes.shape
+    costs = {}
+    for size in SIZES:
+        partition = Partition.from_splits(uniform_splits((height // BLOCK, width // BLOCK), size))
+        _, fitted = _fit_cells(planes, partition, quantiser, predictors, model, trials, hide=False)
+        costs[size] = np.empty((height // size, width // size), np.float32)
+        place = partition.row * UNIT // size, partition.col * UNIT // size
+        costs[size][place] = fitted + np.float32(FITTED_CELL_BITS[size])
+    return costs
+
+
+def _fit_cells(
+    planes: FloatArray,
+    partition: Partition,
+    quantiser: Quantiser,
+    predictors: Mapping[int, Predictor],
+    model: EntropyModel,
+    trials: int,
+    *,
+    hide: bool,
+) -> tuple[Fit, FloatArray]:
+    """Two passes: the first rounds least-squares weights, the second knows from it what symbols cost.
+
+    Without trials there is the first only. Returns what `fit_pass` does.
+    """
     spectrum = {s: spectra(planes, partition, partition.of_size(s), s) for s in SIZES}
     rate = Rate.plain(partition, len(planes), model.mode_count)
-    fit = fit_pass(spectrum, partition, quantiser, predictors, rate, 1, hide=not passes)
-    for left in reversed(range(passes)):
-        rows = magnitude_rows(fit.symbols, quantiser.step, model)
-        rate = Rate.of(fit.symbols, rows, quantiser.step, model)
-        fit = fit_pass(spectrum, partition, quantiser, predictors, rate, TRIALS, hide=not left)
-    return fit
+    found = fit_pass(spectrum, partition, quantiser, predictors, rate, 1, hide=hide and not trials)
+    if trials:
+        symbols = found[0].symbols
+        rate = Rate.of(symbols, magnitude_rows(symbols, quantiser.step, model), quantiser.step, model)
+        found = fit_pass(spectrum, partition, quantiser, predictors, rate, trials, hide=hide)
+    return found
 
 
 def fit_pass(
@@ -84,7 +122,7 @@ def fit_pass(
     trials: int,
     *,
     hide: bool,
-) -> Fit:
+) -> tuple[Fit, FloatArray]:
     """Decides the integers of all cells in closed loop.
 
     Args:
@@ -95,20 +133,25 @@ def fit_pass(
         rate: how weights are quantised, and what they cost.
         trials: prediction modes per cell, and other transform types per mode, that are tried with it.
         hide: whether integers are moved to hide signs; what only says something of the rate does without.
+
+    Returns:
+        The fit, and what cells cost before signs are hidden: (cells,) float32 bits, distortion included.
     """
     channels = next(iter(spectrum.values())).shape[1]
     modes, transforms = np.zeros((2, len(partition.size)), np.int64)
     residuals = {s: np.zeros(v.shape, np.int64) for s, v in spectrum.items()}
+    costs = np.empty(len(partition.size), np.float32)
 
     def decided(group: Group, prediction: Prediction, steps: FloatArray) -> CellSymbols:
         size, cells, place = group
         predicted = PredictedCells.of(size, quantiser, prediction, steps, spectrum[size][place])
         decision = ModeDecision(predicted, rate.of_cells(size, place))
         found = decision.cheapest(trials)
+        costs[cells] = found.cost
         symbols = decision.with_hidden_signs(found) if hide else found.symbols()
         modes[cells], transforms[cells] = symbols.modes, symbols.transforms
         residuals[size][place] = symbols.residuals.reshape(len(cells), channels, size, size)
         return symbols
 
     planes = close_loop(partition, channels, quantiser, predictors, decided)
-    return Fit(TileSymbols(partition, modes, transforms, residuals), planes)
+    return Fit(TileSymbols(partition, modes, transforms, residuals), planes), costs

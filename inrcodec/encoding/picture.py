@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
 from inrcodec.container import FLAT, TILE, Container, Weighting, pack, tile_grid
+from inrcodec.decisions.effort import Effort
 from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.decoding.picture import render_region
 from inrcodec.encoding.tile import fit_tile
@@ -29,13 +30,13 @@ class TileEncoder:
 
     Attributes:
         codebook: what decoder and encoder share.
-        passes: fine-tuning steps after the closed-form one.
+        effort: what is tried.
         entropy: "rans" or "zstd".
         kernels: what computes.
     """
 
     codebook: Codebook
-    passes: int
+    effort: Effort
     entropy: str
     kernels: Kernels
 
@@ -52,7 +53,7 @@ class TileEncoder:
         """The same, and what a decoder makes of them before it restores."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
-        fit = fit_tile(to_planes(padded), quantiser, self.codebook, self.kernels, self.passes)
+        fit = fit_tile(to_planes(padded), quantiser, self.codebook, self.kernels, self.effort)
         if self.entropy == "zstd":
             data = zstd_payload.write_tile(fit.symbols)
         else:

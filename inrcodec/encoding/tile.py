@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
-from inrcodec.decisions.fitting import DEFAULT_PASSES, Fit
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS, Effort
+from inrcodec.decisions.fitting import Fit
 from inrcodec.kernels import Kernels
 from inrcodec.signal.quantiser import Quantiser
 
@@ -14,7 +15,7 @@ def fit_tile(
     quantiser: Quantiser,
     codebook: Codebook,
     kernels: Kernels,
-    passes: int = DEFAULT_PASSES,
+    effort: Effort = EFFORTS[DEFAULT_EFFORT],
 ) -> Fit:
     """Fits a tile: see `inrcodec.decisions.fitting.fit_tile`.
 
@@ -23,6 +24,6 @@ def fit_tile(
         quantiser: the picture's.
         codebook: what decoder and encoder share.
         kernels: what computes.
-        passes: rate-distortion fine-tuning steps after the closed-form one.
+        effort: what is tried.
     """
-    return kernels.fit_tile(planes, quantiser, codebook.predictors, codebook.entropy, passes)
+    return kernels.fit_tile(planes, quantiser, codebook.predictors, codebook.entropy, effort)

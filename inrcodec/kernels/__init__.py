@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # A decoder starts without what an encoder decides with.
     import numpy as np
     import numpy.typing as npt
 
+    from inrcodec.decisions.effort import Effort
     from inrcodec.decisions.fitting import Fit
     from inrcodec.entropy.syntax import EntropyModel
     from inrcodec.signal.prediction import PredictionNetwork
@@ -95,7 +96,7 @@ class Kernels(Protocol):
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         model: EntropyModel,
-        passes: int,
+        effort: Effort,
     ) -> Fit:
         """A decision, but for `Fit.planes`: `inrcodec.decisions.fitting.fit_tile`."""
         ...

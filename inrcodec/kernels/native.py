@@ -32,6 +32,7 @@ _ALIGNMENT = 64
 _CELLS_PER_BLOCK = (BLOCK // UNIT) ** 2
 
 if TYPE_CHECKING:
+    from inrcodec.decisions.effort import Effort
     from inrcodec.decisions.fitting import Fit
 
 Planes = npt.NDArray[np.int16]
@@ -406,7 +407,7 @@ class NativeKernels:
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         model: EntropyModel,
-        passes: int,
+        effort: "Effort",
     ) -> "Fit":
         """See `Kernels`."""
         from inrcodec.decisions.fitting import Fit  # A decoder starts without it.
@@ -423,7 +424,8 @@ class NativeKernels:
             _quantiser(quantiser),
             networks,
             entropy,
-            passes,
+            effort.trials,
+            effort.cut_trials,
             tile.pointers,
             _pointer(drawn),
         )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.decisions import fitting
+from inrcodec.decisions.effort import Effort
 from inrcodec.decisions.fitting import Fit
 from inrcodec.entropy import payload
 from inrcodec.entropy.syntax import EntropyModel
@@ -68,12 +69,12 @@ class NumpyKernels:
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         model: EntropyModel,
-        passes: int,
+        effort: Effort,
     ) -> Fit:
         """See `Kernels`."""
         # How a tile is cut is nobody's business but the encoder's: float32 will do.
         rough = {s: network.approximate for s, network in predictors.items()}
-        return fitting.fit_tile(planes, quantiser, predictors, model, passes, rough)
+        return fitting.fit_tile(planes, quantiser, predictors, model, effort, rough)
 
 
 def load(device: str, jobs: int | None = None) -> NumpyKernels:

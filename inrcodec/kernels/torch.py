@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inrcodec.decisions import fitting
+from inrcodec.decisions.effort import Effort
 from inrcodec.decisions.fitting import Fit
 from inrcodec.entropy.syntax import EntropyModel
 from inrcodec.errors import EncodeError
@@ -84,10 +85,10 @@ class TorchKernels(NumpyKernels):
         quantiser: Quantiser,
         predictors: Mapping[int, PredictionNetwork],
         model: EntropyModel,
-        passes: int,
+        effort: Effort,
     ) -> Fit:
         """See `Kernels`."""
-        return fitting.fit_tile(planes, quantiser, self.predictors(predictors), model, passes)
+        return fitting.fit_tile(planes, quantiser, self.predictors(predictors), model, effort)
 
     def predictors(self, networks: Mapping[int, PredictionNetwork]) -> dict[int, "DeviceNetwork"]:
         """Prediction networks, per cell size, that compute on the device."""

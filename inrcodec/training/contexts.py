@@ -22,7 +22,7 @@ from torch import Tensor
 
 from inrcodec.codebook import Codebook, codebook_tensors, from_tensors, load_codebook
 from inrcodec.codebook_layout import TENSORS
-from inrcodec.decisions.fitting import DEFAULT_PASSES
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised
 from inrcodec.entropy.syntax import (
@@ -302,8 +302,8 @@ def build(options: Options, setting: Setting) -> ContextsTask:
     entropy = load_codebook(options.rates).entropy if options.rates else _untrained_model(modes)
     codebook = Codebook(b"", predictors, entropy, RestorationNetwork.identity(), {})
     recorder = Recorder(modes)
-    passes = DEFAULT_PASSES if options.rates else 0
-    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, passes):
+    effort = EFFORTS[DEFAULT_EFFORT if options.rates else 1]
+    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, effort):
         recorder.record(photo.fit.symbols, photo.quantiser.step)
     return ContextsTask(options, predictors, recorder, setting.seed, setting.worker)
 

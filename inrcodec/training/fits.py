@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from inrcodec.codebook import Codebook
+from inrcodec.decisions.effort import Effort
 from inrcodec.decisions.fitting import Fit
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
@@ -44,7 +45,7 @@ class FittedPhoto:
 
 
 def fitted_photos(
-    setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], passes: int
+    setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], effort: Effort
 ) -> Iterator[FittedPhoto]:
     """Photos in random order, each fitted at a random quality, equally many for every tune.
 
@@ -57,12 +58,12 @@ def fitted_photos(
         count: at most so many photos.
         steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly; a tune that weighs steps
             gets that of the same quality.
-        passes: fine-tuning steps of the encoder.
+        effort: what the encoder tries.
     """
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
     order = rng.permutation(len(photos))[:count]
-    return _fitted_pictures(order, partial(block_planes, photos), setting, rng, codebook, steps, passes)
+    return _fitted_pictures(order, partial(block_planes, photos), setting, rng, codebook, steps, effort)
 
 
 def fitted_drawings(
@@ -70,7 +71,7 @@ def fitted_drawings(
     setting: Setting,
     codebook: Codebook,
     steps: tuple[float, ...],
-    passes: int,
+    effort: Effort,
 ) -> Iterator[FittedPhoto]:
     """The same of pictures (H, W, 3) whose sides are multiples of `BLOCK`, all of them and in their order."""
     rng = np.random.default_rng([setting.seed, len(pictures)])
@@ -78,7 +79,7 @@ def fitted_drawings(
     def planes(number: int) -> NDArray[np.float32]:
         return to_planes(pictures[number])
 
-    return _fitted_pictures(np.arange(len(pictures)), planes, setting, rng, codebook, steps, passes)
+    return _fitted_pictures(np.arange(len(pictures)), planes, setting, rng, codebook, steps, effort)
 
 
 def _fitted_pictures(
@@ -88,7 +89,7 @@ def _fitted_pictures(
     rng: np.random.Generator,
     codebook: Codebook,
     steps: tuple[float, ...],
-    passes: int,
+    effort: Effort,
 ) -> Iterator[FittedPhoto]:
     low, high = np.log(steps)
     levels = np.exp(rng.uniform(low, high, len(order)))
@@ -101,7 +102,7 @@ def _fitted_pictures(
             yield planes(picture), quantiser
 
     with mapping(max(1, cores() // worker.world)) as share:
-        own = iter(share(partial(_fitted, codebook, passes), tasks()))
+        own = iter(share(partial(_fitted, codebook, effort), tasks()))
         while found := worker.interleaved(list(islice(own, _EXCHANGED))):
             yield from found
 
@@ -113,6 +114,6 @@ def _quantiser(levels: float, tune: int) -> Quantiser:
     return Quantiser(step_of_quality(quality, weighting), weighting)
 
 
-def _fitted(codebook: Codebook, passes: int, task: tuple[NDArray[np.float32], Quantiser]) -> FittedPhoto:
+def _fitted(codebook: Codebook, effort: Effort, task: tuple[NDArray[np.float32], Quantiser]) -> FittedPhoto:
     original, quantiser = task
-    return FittedPhoto(original, quantiser, fit_tile(original, quantiser, codebook, select(), passes))
+    return FittedPhoto(original, quantiser, fit_tile(original, quantiser, codebook, select(), effort))

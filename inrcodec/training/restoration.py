@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.codebook import from_tensors, restoration_tensors, without
-from inrcodec.decisions.fitting import DEFAULT_PASSES
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.errors import InputError
 from inrcodec.signal.restoration import (
     FOLD,
@@ -278,13 +278,13 @@ def build(options: Options, setting: Setting) -> RestorationTask:
     begin_with = _network_to_begin_with(options)
 
     def examples(split: Split, count: int) -> list[_Example]:
-        photos = fitted_photos(setting, split, codebook, count, options.steps, DEFAULT_PASSES)
+        photos = fitted_photos(setting, split, codebook, count, options.steps, EFFORTS[DEFAULT_EFFORT])
         found = [_Example.of(photo) for photo in photos]
         return [example for example in found if example.squared_error() > 0]
 
     training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
     smooth = _smooth_pictures(options.smooth, setting.seed)
-    drawings = fitted_drawings(smooth, setting, codebook, options.steps, DEFAULT_PASSES)
+    drawings = fitted_drawings(smooth, setting, codebook, options.steps, EFFORTS[DEFAULT_EFFORT])
     training += map(_Example.of, drawings)
     return RestorationTask(
         options, tensors, metadata, training, validation, setting.seed, setting.worker, begin_with

@@ -54,10 +54,11 @@ void sinr_rate_plain(sinr_rate *rate, sinr_plain_rate *memory);
  * trials:   modes per cell, and other transform types per mode, that are tried with the rate
  * hide:     whether integers are moved to hide signs
  * symbols:  partition, channels and memory are given; becomes the integers
+ * costs:    (cells) becomes what they cost in bits, distortion included, before signs are hidden; may be NULL
  * planes:   (channels, rows * 8, cols * 8) becomes what a decoder draws of them
  */
 sinr_status sinr_fit_pass(
     const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds, const sinr_rate *rate,
-    int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool);
+    int trials, bool hide, sinr_symbols *symbols, float *costs, int16_t *planes, sinr_pool *pool);
 
 #endif

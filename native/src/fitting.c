@@ -29,6 +29,7 @@ typedef struct {
     int trials;
     bool hide;
     sinr_symbols *symbols;
+    float *costs; /* (cells), or NULL */
     sinr_step_tables *tables;
     sinr_canvas canvas;
     int32_t *pieces; /* (cells + 1) */
@@ -60,6 +61,7 @@ static void fit_cell(const fitting *f, scratch *w, int id, const sinr_known *kno
     const sinr_around *around = sinr_known_around(known);
     sinr_decision *d = w->decision;
     sinr_decide(d, known, f->trials);
+    if (f->costs) f->costs[id] = d->best->cost;
     if (f->hide) sinr_decision_hide(d, known);
     sinr_decision_values(d, known, residuals);
     symbols->modes[id] = (uint8_t)d->best->mode;
@@ -120,11 +122,17 @@ static void fit_cells(void *context, const int32_t *ids, int count, int worker) 
 
 sinr_status sinr_fit_pass(
     const float *const *spectrum, const sinr_quantiser *quantiser, const sinr_kind *kinds, const sinr_rate *rate,
-    int trials, bool hide, sinr_symbols *symbols, int16_t *planes, sinr_pool *pool) {
+    int trials, bool hide, sinr_symbols *symbols, float *costs, int16_t *planes, sinr_pool *pool) {
     const sinr_partition *partition = symbols->partition;
     if (trials < 1 || symbols->channels > SINR_CHANNELS_MAX) return SINR_ARGUMENT;
     fitting f = {
-        .spectrum = spectrum, .kinds = kinds, .rate = rate, .trials = trials, .hide = hide, .symbols = symbols};
+        .spectrum = spectrum,
+        .kinds = kinds,
+        .rate = rate,
+        .trials = trials,
+        .hide = hide,
+        .symbols = symbols,
+        .costs = costs};
     int workers = sinr_workers(pool);
     sinr_arena arena = {NULL, 0};
     layout(&f, workers, &arena);

@@ -10,6 +10,9 @@
 
 #define SINR_SPLITS 17
 
+/* Splits that cut a block into cells of one size. */
+static const uint8_t SINR_UNIFORM[SINR_SIZES] = {SINR_SPLITS - 1, 1, 0};
+
 typedef struct {
     uint16_t row, col; /* of the first sample, in units */
     uint8_t index;     /* size is 8 << index */

@@ -17,9 +17,6 @@ static const float CELL_BITS[SINR_SIZES] = {15.0f, 15.0f, 12.0f};
 /* How much of what other transform types seem to save is there in the end: sparser is harder to foretell. */
 #define SAVED_SHARE 0.7f
 
-/* Splits that cut a block into cells of one size. */
-static const uint8_t UNIFORM[SINR_SIZES] = {SINR_SPLITS - 1, 1, 0};
-
 typedef struct {
     sinr_batch batch;
     float *weights;  /* (size * size) of one plane */
@@ -193,7 +190,7 @@ sinr_status sinr_split_costs(
     sinr_step_tables_fill(s.tables, quantiser);
     int pieces = 0;
     for (int index = 0; index < SINR_SIZES; index++) {
-        memset(s.splits, UNIFORM[index], (size_t)block_rows * (size_t)block_cols);
+        memset(s.splits, SINR_UNIFORM[index], (size_t)block_rows * (size_t)block_cols);
         sinr_partition_fill(&s.uniform[index], s.splits);
         pieces += batches(&s.uniform[index]);
     }

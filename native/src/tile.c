@@ -4,6 +4,7 @@
 #include "reconstruction.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The integers of a tile, by cell size. */
 static sinr_symbols symbols_of(const sinr_integers *integers, const sinr_partition *partition, int channels) {
@@ -31,8 +32,9 @@ sinr_status sinr_draw_tile(
 
 /* ---- fitting ---- */
 
-/* Modes, and transform types, per cell that are tried with the real rate. */
-#define TRIALS 4
+/* Bits of a cell's last significant diagonals, and what else its fit does not count. */
+static const float FITTED_CELL_BITS[SINR_SIZES] = {8.0f, 10.0f, 12.0f};
+
 /* Bits of a one where the pass before coded nothing. */
 #define UNLIKELY_BITS 8.0f
 
@@ -40,6 +42,7 @@ typedef struct {
     sinr_kind *kinds;
     sinr_partition partition;
     float *costs[SINR_SIZES];
+    float *fitted;                 /* (cells) costs; NULL but to decide how to cut */
     float *spectrum;               /* as residuals */
     int16_t *rows;                 /* of magnitudes, as residuals; -1 where nothing is coded */
     uint8_t *known_rows;           /* the same with a row everywhere */
@@ -51,11 +54,12 @@ typedef struct {
 
 static void fit_layout(
     fit *f, sinr_predictor *const *predictors, const sinr_entropy *model, int block_rows, int block_cols,
-    int channels, int passes, sinr_arena *arena) {
+    int channels, int trials, int cut_trials, sinr_arena *arena) {
     size_t blocks = (size_t)block_rows * (size_t)block_cols, samples = blocks * 1024 * (size_t)channels;
-    size_t rated = passes ? samples : 0;
+    size_t rated = trials || cut_trials ? samples : 0;
     f->kinds = sinr_kinds_layout(predictors, arena);
     sinr_partition_layout(&f->partition, block_rows, block_cols, arena);
+    f->fitted = cut_trials ? sinr_take(arena, blocks * 16, sizeof *f->fitted) : NULL;
     f->spectrum = sinr_take(arena, samples, sizeof *f->spectrum);
     f->rows = sinr_take(arena, rated, sizeof *f->rows);
     f->known_rows = sinr_take(arena, rated, sizeof *f->known_rows);
@@ -117,48 +121,81 @@ static void rate_of(
     }
 }
 
-static sinr_status fit_all(
-    fit *f, const float *samples, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
-    const sinr_entropy *model, int passes, const sinr_integers *integers, int16_t *planes, sinr_pool *pool) {
-    sinr_kinds_fill(f->kinds);
-    sinr_status status =
-        sinr_split_costs(samples, channels, block_rows, block_cols, quantiser, f->kinds, f->costs, pool);
-    if (status) return status;
-    sinr_cheapest_splits(f->costs, block_rows, block_cols, integers->splits);
-    sinr_partition_fill(&f->partition, integers->splits);
+/* A tile on its way through a fit. */
+typedef struct {
+    fit *f;
+    const float *samples;
+    int block_rows, block_cols, channels;
+    const sinr_quantiser *quantiser;
+    const sinr_entropy *model;
+    const sinr_integers *integers;
+    int16_t *planes;
+    sinr_pool *pool;
+} fitted_tile;
+
+/* Two passes over the cells that the splits say: the first rounds, the second knows from it what symbols cost. */
+static sinr_status fit_cells(const fitted_tile *t, int trials, bool hide, float *costs) {
+    fit *f = t->f;
+    const sinr_quantiser *quantiser = t->quantiser;
+    sinr_partition_fill(&f->partition, t->integers->splits);
     float *spectrum[SINR_SIZES];
     for (int i = 0; i < SINR_SIZES; i++)
-        spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, channels);
-    sinr_spectra(samples, channels, f->kinds, &f->partition, spectrum, pool);
-    sinr_symbols symbols = symbols_of(integers, &f->partition, channels);
+        spectrum[i] = f->spectrum + sinr_residuals_begin(&f->partition, i, t->channels);
+    const float *const *known = (const float *const *)spectrum;
+    sinr_spectra(t->samples, t->channels, f->kinds, &f->partition, spectrum, t->pool);
+    sinr_symbols symbols = symbols_of(t->integers, &f->partition, t->channels);
     sinr_rate rate;
     sinr_rate_plain(&rate, &f->plain);
-    for (int pass = 0; pass <= passes && !status; pass++) {
-        if (pass) {
-            status = sinr_magnitude_rows(
-                model, integers, block_rows, block_cols, channels, quantiser->step, f->rows, pool);
-            if (status) break;
-            rate_of(f, model, integers, channels, quantiser->step, &rate);
+    sinr_status status =
+        sinr_fit_pass(known, quantiser, f->kinds, &rate, 1, hide && !trials, &symbols, costs, t->planes, t->pool);
+    if (status || !trials) return status;
+    status = sinr_magnitude_rows(
+        t->model, t->integers, t->block_rows, t->block_cols, t->channels, quantiser->step, f->rows, t->pool);
+    if (status) return status;
+    rate_of(f, t->model, t->integers, t->channels, quantiser->step, &rate);
+    return sinr_fit_pass(known, quantiser, f->kinds, &rate, trials, hide, &symbols, costs, t->planes, t->pool);
+}
+
+/* What cells of each size cost in a tile that has no others. */
+static sinr_status fitted_costs(const fitted_tile *t, int trials) {
+    fit *f = t->f;
+    for (int i = 0; i < SINR_SIZES; i++) {
+        memset(t->integers->splits, SINR_UNIFORM[i], (size_t)t->block_rows * (size_t)t->block_cols);
+        sinr_status status = fit_cells(t, trials, false, f->fitted);
+        if (status) return status;
+        int cols = f->partition.cols >> i;
+        for (int c = 0; c < f->partition.cells; c++) {
+            const sinr_cell *cell = f->partition.cell + c;
+            f->costs[i][(cell->row >> i) * cols + (cell->col >> i)] = f->fitted[c] + FITTED_CELL_BITS[i];
         }
-        status = sinr_fit_pass(
-            (const float *const *)spectrum, quantiser, f->kinds, &rate, pass ? TRIALS : 1, pass == passes, &symbols,
-            planes, pool);
     }
-    return status;
+    return SINR_OK;
+}
+
+static sinr_status fit_all(const fitted_tile *t, int trials, int cut_trials) {
+    fit *f = t->f;
+    sinr_kinds_fill(f->kinds);
+    sinr_status status = cut_trials ? fitted_costs(t, cut_trials)
+                                    : sinr_split_costs(
+                                          t->samples, t->channels, t->block_rows, t->block_cols, t->quantiser,
+                                          f->kinds, f->costs, t->pool);
+    if (status) return status;
+    sinr_cheapest_splits(f->costs, t->block_rows, t->block_cols, t->integers->splits);
+    return fit_cells(t, trials, true, NULL);
 }
 
 sinr_status sinr_fit_tile(
     const float *samples, int block_rows, int block_cols, int channels, const sinr_quantiser *quantiser,
-    sinr_predictor *const *predictors, const sinr_entropy *model, int passes, const sinr_integers *integers,
-    int16_t *planes, sinr_pool *pool) {
+    sinr_predictor *const *predictors, const sinr_entropy *model, int trials, int cut_trials,
+    const sinr_integers *integers, int16_t *planes, sinr_pool *pool) {
     fit f = {0};
     sinr_arena arena = {NULL, 0};
-    fit_layout(&f, predictors, model, block_rows, block_cols, channels, passes, &arena);
+    fit_layout(&f, predictors, model, block_rows, block_cols, channels, trials, cut_trials, &arena);
     void *memory = sinr_reserve(&arena);
     if (!memory) return SINR_NO_MEMORY;
-    fit_layout(&f, predictors, model, block_rows, block_cols, channels, passes, &arena);
-    sinr_status status =
-        fit_all(&f, samples, block_rows, block_cols, channels, quantiser, model, passes, integers, planes, pool);
+    fit_layout(&f, predictors, model, block_rows, block_cols, channels, trials, cut_trials, &arena);
+    fitted_tile t = {&f, samples, block_rows, block_cols, channels, quantiser, model, integers, planes, pool};
+    sinr_status status = fit_all(&t, trials, cut_trials);
     free(memory);
     return status;
 }

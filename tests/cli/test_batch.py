@@ -278,7 +278,7 @@ def test_commands_of_the_readme(here, command):
         if command[0] == "encode":
             Image.fromarray(picture).save(path.with_suffix(".jpg" if name == "b" else ".png"))
         else:
-            path.with_suffix(".sinr").write_bytes(inrcodec.encode(picture, quality=1, steps=0))
+            path.with_suffix(".sinr").write_bytes(inrcodec.encode(picture, quality=1, effort=1))
     before = len(files(here))
     result = run(*command)
     assert result.exit_code == 0, result.output

@@ -22,7 +22,6 @@ from inrcodec import codec
 from inrcodec.cli.main import cli
 from inrcodec.codebook import load_codebook
 from inrcodec.container import VERSION, Container, pack, tile_grid
-from inrcodec.decisions.fitting import DEFAULT_PASSES
 from inrcodec.kernels import VARIABLE
 from inrcodec.metrics import psnr
 from inrcodec.pictures.files import read_picture, write_picture
@@ -111,7 +110,6 @@ def modules_after(*arguments):
 def test_help_tells_the_defaults_that_it_does_not_import():
     """Of what numpy would have to be loaded for."""
     text = " ".join(run("encode", "--help").output.split())
-    assert f"hardly pay. [default: {DEFAULT_PASSES}]" in text
     assert f"may be given. [default: {DEFAULT_QUALITY}]" in text
     assert f"or the eye. [default: {DEFAULT_TUNE}]" in text
     assert f"[{'|'.join(TUNES)}]" in text
@@ -183,11 +181,11 @@ def test_options_reach_the_codec(photo, monkeypatch):
         raise inrcodec.EncodeError("that is all")
 
     monkeypatch.setattr(codec, "encode", encode)
-    arguments = ["--max-bytes", 900, "--steps", 3, "--codebook", "x", "--entropy", "zstd", "--device", "cpu"]
+    arguments = ["--max-bytes", 900, "--effort", 3, "--codebook", "x", "--entropy", "zstd", "--device", "cpu"]
     arguments += ["-j", 3, "--tune", "visual"]
     assert_fails(run("encode", photo, *arguments), 1, "that is all", str(photo))
     assert callable(seen.pop("progress"))
-    expected = {"max_bytes": 900, "steps": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
+    expected = {"max_bytes": 900, "effort": 3, "codebook": "x", "entropy": "zstd", "device": "cpu", "jobs": 3}
     assert seen == expected | {"tune": "visual", "keep_hidden": False}
 
 

@@ -6,6 +6,7 @@ from skimage import data
 from synthetic import draw
 
 from inrcodec.codebook import load_codebook
+from inrcodec.decisions.effort import EFFORTS
 from inrcodec.decisions.partitioning import open_loop, spectra
 from inrcodec.decisions.rate_distortion import EXCHANGE, dead_zone, weight_cost
 from inrcodec.decisions.rdoq import PLAIN_BITS, Rate
@@ -29,11 +30,11 @@ def trained():
     return load_codebook()
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2])
+@pytest.mark.parametrize("effort", [1, 5, 7])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_closed_loop_is_what_the_decoder_reconstructs(trained, photo, steps, channels):
+def test_closed_loop_is_what_the_decoder_reconstructs(trained, photo, effort, channels):
     planes = to_planes(photo[:64, 64:160, :channels])
-    fit = fit_tile(planes, Quantiser(400), trained, KERNELS, steps)
+    fit = fit_tile(planes, Quantiser(400), trained, KERNELS, EFFORTS[effort])
     assert fit.planes.shape == planes.shape
     assert np.array_equal(fit.planes, reconstruct(fit.symbols, Quantiser(400), trained.predictors))
     # It is a picture of the photo, not something else.
@@ -67,12 +68,12 @@ def test_extreme_pictures_give_readable_tiles(trained):
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
-def test_a_fine_tuning_step_pays(trained, name):
+def test_a_pass_with_a_rate_pays(trained, name):
     planes = to_planes(getattr(data, name)()[64:192, 128:288])
     for step in (300, 900):
         costs = []
-        for steps in (0, 1):
-            fit = fit_tile(planes, Quantiser(step), trained, KERNELS, steps)
+        for effort in (1, 5):
+            fit = fit_tile(planes, Quantiser(step), trained, KERNELS, EFFORTS[effort])
             bits = 8 * len(write_tile(fit.symbols, step, trained.entropy))
             costs.append(bits + EXCHANGE * ((fit.planes - planes) ** 2).sum() / step**2)
         assert costs[1] < costs[0]

@@ -7,10 +7,11 @@ from synthetic import tile_symbols
 import inrcodec
 from inrcodec import kernels
 from inrcodec.codebook import load_codebook
+from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.errors import EncodeError, FormatError
 from inrcodec.kernels import VARIABLE, compiled, native, select
 from inrcodec.signal.color import to_planes
-from inrcodec.signal.quantiser import TUNES, Quantiser
+from inrcodec.signal.quantiser import DEFAULT_TUNE, TUNES, Quantiser
 
 needs_library = pytest.mark.skipif(not compiled(), reason="not compiled: there was no C compiler")
 NUMPY = select("cpu", "numpy")
@@ -40,7 +41,7 @@ def test_threads_do_not_matter(photo):
     book, quantiser = load_codebook(), Quantiser(400)
     planes = to_planes(photo)
     sets = [select("cpu", "native", jobs) for jobs in (1, 2, 5)]
-    fits = [k.fit_tile(planes, quantiser, book.predictors, book.entropy, 1) for k in sets]
+    fits = [k.fit_tile(planes, quantiser, book.predictors, book.entropy, EFFORTS[7]) for k in sets]
     files = [k.write_tile(fit.symbols, 400, book.entropy) for k, fit in zip(sets, fits, strict=True)]
     assert files[1] == files[0] == files[2]
     box = 0, 0, *planes.shape[1:]
@@ -53,14 +54,16 @@ def test_threads_do_not_matter(photo):
 
 
 @needs_library
-@pytest.mark.parametrize("tune", TUNES)
-def test_decisions_are_as_good_as_numpys(photo, tune):
+@pytest.mark.parametrize(
+    ("tune", "effort"), [*((tune, DEFAULT_EFFORT) for tune in TUNES), (DEFAULT_TUNE, 1), (DEFAULT_TUNE, 7)]
+)
+def test_decisions_are_as_good_as_numpys(photo, tune, effort):
     """Rate and distortion together; one by one, what ties in numpy may fall the other way here."""
     book, quantiser = load_codebook(), Quantiser(300, TUNES[tune])
     planes = to_planes(photo)
     costs = {}
     for k in (select("cpu", "native"), NUMPY):
-        fit = k.fit_tile(planes, quantiser, book.predictors, book.entropy, 1)
+        fit = k.fit_tile(planes, quantiser, book.predictors, book.entropy, EFFORTS[effort])
         bits = 8 * len(k.write_tile(fit.symbols, quantiser.step, book.entropy))
         costs[k.name] = bits / planes[0].size, np.square(planes - fit.planes).mean()
     found, reference = costs["native"], costs["numpy"]
