@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -19,7 +19,6 @@ from inrcodec.encoding.tile import fit_tile
 from inrcodec.kernels import select
 from inrcodec.runtime.processes import mapping
 from inrcodec.runtime.threads import cores
-from inrcodec.signal.color import to_planes
 from inrcodec.signal.quantiser import STEP_MIN, TUNES, Quantiser, quality_of_step, step_of_quality
 from inrcodec.tile.partition import BLOCK
 from inrcodec.training.data import Split, block_planes, load_photos
@@ -63,34 +62,6 @@ def fitted_photos(
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
     order = rng.permutation(len(photos))[:count]
-    return _fitted_pictures(order, partial(block_planes, photos), setting, rng, codebook, steps, effort)
-
-
-def fitted_drawings(
-    pictures: Sequence[NDArray[np.uint8]],
-    setting: Setting,
-    codebook: Codebook,
-    steps: tuple[float, ...],
-    effort: Effort,
-) -> Iterator[FittedPhoto]:
-    """The same of pictures (H, W, 3) whose sides are multiples of `BLOCK`, all of them and in their order."""
-    rng = np.random.default_rng([setting.seed, len(pictures)])
-
-    def planes(number: int) -> NDArray[np.float32]:
-        return to_planes(pictures[number])
-
-    return _fitted_pictures(np.arange(len(pictures)), planes, setting, rng, codebook, steps, effort)
-
-
-def _fitted_pictures(
-    order: NDArray[np.int64],
-    planes: Callable[[int], NDArray[np.float32]],
-    setting: Setting,
-    rng: np.random.Generator,
-    codebook: Codebook,
-    steps: tuple[float, ...],
-    effort: Effort,
-) -> Iterator[FittedPhoto]:
     low, high = np.log(steps)
     levels = np.exp(rng.uniform(low, high, len(order)))
     tunes = rng.permutation(len(order)) % len(TUNES)
@@ -98,8 +69,8 @@ def _fitted_pictures(
     worker = setting.worker
 
     def tasks() -> Iterator[tuple[NDArray[np.float32], Quantiser]]:
-        for picture, quantiser in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
-            yield planes(picture), quantiser
+        for photo, quantiser in islice(zip(order, drawn, strict=True), worker.rank, None, worker.world):
+            yield block_planes(photos, photo), quantiser
 
     with mapping(max(1, cores() // worker.world)) as share:
         own = iter(share(partial(_fitted, codebook, effort), tasks()))

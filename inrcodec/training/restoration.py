@@ -3,9 +3,6 @@
 The encoder, with everything else of the codebook at hand, fits every training photo at a random quality and
 for one of the tunes. The network learns the coding error, original less decoded samples; errors are weighted
 by the inverse of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
-
-Some of the pictures are no photos but drawn: one colour, or a slow change from one to another. A network
-that has seen photos only finds texture in them that is not there.
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ from inrcodec.tile.partition import CellMap
 from inrcodec.training.checkpoint import load_input
 from inrcodec.training.data import Split
 from inrcodec.training.export import restoration_floats, restoration_network
-from inrcodec.training.fits import FittedPhoto, fitted_drawings, fitted_photos
+from inrcodec.training.fits import FittedPhoto, fitted_photos
 from inrcodec.training.flat import consecutive
 from inrcodec.training.task import Export, Metrics, Setting, Start
 from inrcodec.training.worker import Worker
@@ -46,10 +43,6 @@ FloatArray = NDArray[np.float64]
 
 _GAIN, _LAST_GAIN = 0.5, 0.0125
 _VALIDATION_PHOTOS = 24
-_SMOOTH_SIDE = 192
-_LEAST_ERROR = 0.002
-"""Mean squared error, in squared quantiser steps, below which pictures count no more than there: smooth ones
-have next to none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,6 @@ class Options:
         codebook: file of a codebook, a result of `contexts`, whose restoration network is replaced.
         hidden: channels of the hidden layers.
         photos: training photos that are fitted, at most.
-        smooth: smooth pictures that are drawn and fitted besides.
         begin_with: file of a codebook whose restoration network training begins with; empty for a random one.
         steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo; see `fitted_photos`.
         batch: crops per outer step, over all processes.
@@ -70,7 +62,6 @@ class Options:
     codebook: str
     hidden: tuple[int, ...]
     photos: int
-    smooth: int = 0
     begin_with: str = ""
     steps: tuple[float, ...] = (12.0, 220.0)
     batch: int = 8
@@ -80,8 +71,6 @@ class Options:
         """Raise InputError for values out of range."""
         if not self.hidden or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
             raise InputError("hidden needs a value and steps two; photos and batch must be positive")
-        if self.smooth < 0:
-            raise InputError("smooth must not be negative")
         if self.crop < FOLD or self.crop % FOLD:
             raise InputError(f"crop must be a positive multiple of {FOLD}")
 
@@ -150,7 +139,7 @@ class RestorationTask:
         self.validation = validation
         self.seed = seed
         self.worker = worker
-        self._scales = [1 / max(example.squared_error(), _LEAST_ERROR) for example in training]
+        self._scales = [1 / example.squared_error() for example in training]
         channels = (INPUTS, *options.hidden, SAMPLES)
         shapes = [s for a, b in pairwise(channels) for s in (("weight", (b, a, 3, 3)), ("bias", (b,)))]
         self._slots = consecutive(shapes)
@@ -283,29 +272,9 @@ def build(options: Options, setting: Setting) -> RestorationTask:
         return [example for example in found if example.squared_error() > 0]
 
     training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
-    smooth = _smooth_pictures(options.smooth, setting.seed)
-    drawings = fitted_drawings(smooth, setting, codebook, options.steps, EFFORTS[DEFAULT_EFFORT])
-    training += map(_Example.of, drawings)
     return RestorationTask(
         options, tensors, metadata, training, validation, setting.seed, setting.worker, begin_with
     )
-
-
-def _smooth_pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Pictures of one colour, grey or not, and as many that change from one to another along a line."""
-    rng = np.random.default_rng([seed, count])
-    pictures = []
-    for number in range(count):
-        first, last = rng.integers(0, 256, (2, 3))
-        if number % 4 < 2:
-            last = first
-        if number % 2:
-            first, last = first[:1], last[:1]
-        across, down = rng.uniform(-1, 1, (2, 1)) * np.linspace(-0.5, 0.5, _SMOOTH_SIDE)
-        along = np.add.outer(down, across) + 0.5
-        colours = first + (last - first) * along[:, :, None]
-        pictures.append(np.broadcast_to(np.rint(colours), (_SMOOTH_SIDE, _SMOOTH_SIDE, 3)).astype(np.uint8))
-    return pictures
 
 
 def _network_to_begin_with(options: Options) -> RestorationNetwork | None:

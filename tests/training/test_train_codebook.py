@@ -36,7 +36,7 @@ from inrcodec.training.export import restoration_network
 from inrcodec.training.fits import fitted_photos
 from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
-from inrcodec.training.restoration import Options, RestorationTask, _Example, _smooth_pictures
+from inrcodec.training.restoration import Options, RestorationTask, _Example
 from inrcodec.training.run import train
 from inrcodec.training.starts import _Cells, _Places, rate_distortion
 from inrcodec.training.task import Setting
@@ -250,25 +250,6 @@ def test_integers_follow_the_restoration_network_that_was_trained():
     result = restore(network, decoded, partition.map, step)
     assert x.std() > 0.2
     assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
-
-
-def test_restoration_learns_from_smooth_pictures_too(photos, codebook_file, tmp_path):
-    plain = RESTORATION.format(steps=20, codebook=codebook_file)
-    without, with_them = (
-        load_codebook(train(photos, parse_recipe("tiny", text), tmp_path / name, device="cpu")).restoration
-        for name, text in (("without", plain), ("with", plain + "smooth = 8\n"))
-    )
-    assert any((a != b).any() for a, b in zip(without.weights, with_them.weights, strict=True))
-
-
-def test_smooth_pictures_are_of_one_colour_or_change_along_a_line():
-    colour, grey, *changing = _smooth_pictures(4, 0)
-    assert colour.std(axis=(0, 1)).max() == 0 < colour[0, 0].std()
-    assert grey.std() == 0
-    for picture in changing:
-        assert picture.std(axis=(0, 1)).max() > 0
-        assert np.abs(np.diff(picture.astype(int), 2, axis=0)).max() <= 1
-        assert np.abs(np.diff(picture.astype(int), 2, axis=1)).max() <= 1
 
 
 def test_restoration_begins_with_the_network_of_a_codebook(photos, codebook_file, tmp_path):
