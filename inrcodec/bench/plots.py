@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0b62d6", "#c2410c", "#15803d", "#a21caf", "#8a6d00", "#0e7490", "#be123c", "#525a66")
-# Shapes tell curves apart where colours do not.
-MARKERS = "os^DvPpX"
+# Shapes tell curves apart where colours do not: there is one more, so that the two never repeat together.
+MARKERS = "os^DvPpX*"
 PUBLISHED = "#a0a6ae"
 _TEXT = "#5b6470"
 _GRID = "#e3e6ea"

@@ -11,7 +11,7 @@ class Effort:
         trials: prediction modes per cell, and other transform types for each, that are tried with the real
             rate; 0 does without a rate: weights are rounded.
         cut_trials: as many, where tiles are fitted with cells of one size to learn what those cost, before it
-            is decided how to cut; 0 decides on rough costs.
+            is decided how to cut; 0 does without: costs are rough.
     """
 
     trials: int
@@ -24,9 +24,9 @@ EFFORTS = {
     3: Effort(2),
     4: Effort(3),
     5: Effort(4),
-    6: Effort(8),
-    7: Effort(4, 1),
+    6: Effort(6),
+    7: Effort(8),
     8: Effort(4, 4),
-    9: Effort(8, 4),
+    9: Effort(8, 8),
 }
 DEFAULT_EFFORT = 5

@@ -23,7 +23,7 @@ from inrcodec.tile.symbols import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
 
-FITTED_CELL_BITS = {8: 8.0, 16: 10.0, 32: 12.0}
+FITTED_CELL_BITS = {8: 9.0, 16: 11.0, 32: 12.0}
 """Bits of a cell's last significant diagonals, and what else its fit does not count."""
 
 
@@ -50,8 +50,8 @@ def fit_tile(
 ) -> Fit:
     """Fits a tile.
 
-    How to cut is decided on an open-loop reconstruction or, with more effort, on fits with cells of one size.
-    Then cells are fitted in closed loop.
+    How to cut is decided on an open-loop reconstruction and, with more effort, on fits with cells of one
+    size. Then cells are fitted in closed loop.
 
     Args:
         planes: (C, H, W) float32 fixed-point samples, H and W multiples of `BLOCK`.
@@ -61,10 +61,11 @@ def fit_tile(
         effort: what is tried.
         rough: networks that decide how to cut, which need not be exact; `predictors` by default.
     """
+    costs = split_costs(planes, quantiser, rough or predictors)
     if effort.cut_trials:
-        costs = _fitted_costs(planes, quantiser, predictors, model, effort.cut_trials)
-    else:
-        costs = split_costs(planes, quantiser, rough or predictors)
+        # Either errs in its own way: real neighbours will have other sizes, and rough costs are rough.
+        fitted = _fitted_costs(planes, quantiser, predictors, model, effort.cut_trials)
+        costs = {size: (costs[size] + fitted[size]) * np.float32(0.5) for size in SIZES}
     partition = Partition.from_splits(cheapest_splits(costs))
     fit, _ = _fit_cells(planes, partition, quantiser, predictors, model, effort.trials, hide=True)
     return fit

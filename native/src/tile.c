@@ -33,7 +33,7 @@ sinr_status sinr_draw_tile(
 /* ---- fitting ---- */
 
 /* Bits of a cell's last significant diagonals, and what else its fit does not count. */
-static const float FITTED_CELL_BITS[SINR_SIZES] = {8.0f, 10.0f, 12.0f};
+static const float FITTED_CELL_BITS[SINR_SIZES] = {9.0f, 11.0f, 12.0f};
 
 /* Bits of a one where the pass before coded nothing. */
 #define UNLIKELY_BITS 8.0f
@@ -156,8 +156,9 @@ static sinr_status fit_cells(const fitted_tile *t, int trials, bool hide, float 
     return sinr_fit_pass(known, quantiser, f->kinds, &rate, trials, hide, &symbols, costs, t->planes, t->pool);
 }
 
-/* What cells of each size cost in a tile that has no others. */
-static sinr_status fitted_costs(const fitted_tile *t, int trials) {
+/* The mean of rough costs and what cells of each size cost in a tile that has no others: either errs in its own
+ * way. */
+static sinr_status mean_costs(const fitted_tile *t, int trials) {
     fit *f = t->f;
     for (int i = 0; i < SINR_SIZES; i++) {
         memset(t->integers->splits, SINR_UNIFORM[i], (size_t)t->block_rows * (size_t)t->block_cols);
@@ -166,7 +167,8 @@ static sinr_status fitted_costs(const fitted_tile *t, int trials) {
         int cols = f->partition.cols >> i;
         for (int c = 0; c < f->partition.cells; c++) {
             const sinr_cell *cell = f->partition.cell + c;
-            f->costs[i][(cell->row >> i) * cols + (cell->col >> i)] = f->fitted[c] + FITTED_CELL_BITS[i];
+            float *cost = f->costs[i] + (cell->row >> i) * cols + (cell->col >> i);
+            *cost = (*cost + (f->fitted[c] + FITTED_CELL_BITS[i])) / 2;
         }
     }
     return SINR_OK;
@@ -175,10 +177,9 @@ static sinr_status fitted_costs(const fitted_tile *t, int trials) {
 static sinr_status fit_all(const fitted_tile *t, int trials, int cut_trials) {
     fit *f = t->f;
     sinr_kinds_fill(f->kinds);
-    sinr_status status = cut_trials ? fitted_costs(t, cut_trials)
-                                    : sinr_split_costs(
-                                          t->samples, t->channels, t->block_rows, t->block_cols, t->quantiser,
-                                          f->kinds, f->costs, t->pool);
+    sinr_status status = sinr_split_costs(
+        t->samples, t->channels, t->block_rows, t->block_cols, t->quantiser, f->kinds, f->costs, t->pool);
+    if (!status && cut_trials) status = mean_costs(t, cut_trials);
     if (status) return status;
     sinr_cheapest_splits(f->costs, t->block_rows, t->block_cols, t->integers->splits);
     return fit_cells(t, trials, true, NULL);

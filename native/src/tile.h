@@ -17,8 +17,10 @@ sinr_status sinr_draw_tile(
 
 /* Decides the integers of a tile: how to cut it, then passes over the cells.
  * samples: (channels, block_rows * 32, block_cols * 32) fixed-point samples
- * trials:     modes per cell, and other transform types per mode, that are tried with the real rate; 0 does without it
- * cut_trials: as many, where tiles are fitted with cells of one size to decide how to cut; 0 decides on rough costs
+ * trials:     modes per cell, and other transform types per mode, that are tried with the real rate;
+ *             0 does without it
+ * cut_trials: as many, where tiles are fitted with cells of one size;
+ *             0 does without, and decides how to cut on rough costs alone
  * integers, planes: become what is decided, and what a decoder draws of it
  */
 sinr_status sinr_fit_tile(

@@ -258,7 +258,7 @@ def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("tiff", "unknown codec"),
         ("jpeg:quality=3", "only inrcodec takes options"),
         ("inrcodec:colour=red", "unknown option 'colour'"),
-        ("inrcodec:steps=many", "'many' is no value for steps"),
+        ("inrcodec:effort=many", "'many' is no value for effort"),
         ("inrcodec:tune=piano", "'piano' is no value for tune"),
         ("inrcodec:tune=1-2-3", "'1-2-3' is no value for tune"),
         ("inrcodec:tune=1-2-16-64", "'1-2-16-64' is no value for tune"),
@@ -270,10 +270,10 @@ def test_wrong_codecs_are_refused(spec: str, message: str) -> None:
 
 
 def test_options_of_inrcodec() -> None:
-    codec = parse_codec("inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors")
-    assert codec.name == "inrcodec:steps=0:entropy=zstd:codebook=C:/books/x.safetensors"
+    codec = parse_codec("inrcodec:effort=1:entropy=zstd:codebook=C:/books/x.safetensors")
+    assert codec.name == "inrcodec:effort=1:entropy=zstd:codebook=C:/books/x.safetensors"
     assert isinstance(codec, InrCodec)
-    assert codec.options == {"steps": 0, "entropy": "zstd", "codebook": "C:/books/x.safetensors"}
+    assert codec.options == {"effort": 1, "entropy": "zstd", "codebook": "C:/books/x.safetensors"}
 
 
 @pytest.mark.parametrize(
@@ -313,13 +313,13 @@ def test_inrcodec_is_called_with_its_options(monkeypatch: pytest.MonkeyPatch) ->
     plain = parse_codec("inrcodec")
     plain.encode(photo(), 30)
     plain.decode(b"x")
-    special = parse_codec("inrcodec:steps=2:codebook=mine:device=cuda")
+    special = parse_codec("inrcodec:effort=2:codebook=mine:device=cuda")
     special.encode(photo(), 30)
     special.decode(b"x")
     assert calls == [
         {"quality": 30, "device": "cpu"},
         {"codebook": None, "device": "cpu"},
-        {"quality": 30, "steps": 2, "codebook": "mine", "device": "cuda"},
+        {"quality": 30, "effort": 2, "codebook": "mine", "device": "cuda"},
         {"codebook": "mine", "device": "cuda"},
     ]
 
@@ -328,9 +328,9 @@ def test_inrcodec_is_called_with_its_options(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_settings_for_all_or_for_one() -> None:
-    codecs = [parse_codec(name) for name in ("jpeg", "webp", "jpeg2000", "inrcodec:steps=0")]
-    settings = parse_settings(["10,30", "jpeg2000=0.2,0.4", "inrcodec:steps=0=5,6", "webp=7"], codecs)
-    assert settings == {"jpeg": (10, 30), "webp": (7,), "jpeg2000": (0.2, 0.4), "inrcodec:steps=0": (5, 6)}
+    codecs = [parse_codec(name) for name in ("jpeg", "webp", "jpeg2000", "inrcodec:effort=1")]
+    settings = parse_settings(["10,30", "jpeg2000=0.2,0.4", "inrcodec:effort=1=5,6", "webp=7"], codecs)
+    assert settings == {"jpeg": (10, 30), "webp": (7,), "jpeg2000": (0.2, 0.4), "inrcodec:effort=1": (5, 6)}
     for wrong in ("ten", "101", "-1", "12.5", "jpeg=", "avif=3", "jpeg2000=-1"):
         with pytest.raises(InputError, match="--qualities"):
             parse_settings([wrong], codecs)

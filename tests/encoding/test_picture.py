@@ -6,6 +6,7 @@ import pytest
 import inrcodec
 from inrcodec.codebook import load_codebook
 from inrcodec.container import TILE
+from inrcodec.decisions.effort import EFFORTS
 from inrcodec.decoding.assembly import Tile
 from inrcodec.encoding.picture import PictureEncoder, TileEncoder
 from inrcodec.kernels import select
@@ -33,7 +34,7 @@ def encoder(strip, results):
             results.append(function(item))
             yield results[-1]
 
-    tiles = TileEncoder(load_codebook(), 0, "rans", select())
+    tiles = TileEncoder(load_codebook(), EFFORTS[1], "rans", select())
     return PictureEncoder(strip, tiles, mapping, {})
 
 

@@ -30,7 +30,7 @@ def trained():
     return load_codebook()
 
 
-@pytest.mark.parametrize("effort", [1, 5, 7])
+@pytest.mark.parametrize("effort", [1, 5, 8])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_closed_loop_is_what_the_decoder_reconstructs(trained, photo, effort, channels):
     planes = to_planes(photo[:64, 64:160, :channels])

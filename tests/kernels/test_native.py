@@ -41,7 +41,7 @@ def test_threads_do_not_matter(photo):
     book, quantiser = load_codebook(), Quantiser(400)
     planes = to_planes(photo)
     sets = [select("cpu", "native", jobs) for jobs in (1, 2, 5)]
-    fits = [k.fit_tile(planes, quantiser, book.predictors, book.entropy, EFFORTS[7]) for k in sets]
+    fits = [k.fit_tile(planes, quantiser, book.predictors, book.entropy, EFFORTS[8]) for k in sets]
     files = [k.write_tile(fit.symbols, 400, book.entropy) for k, fit in zip(sets, fits, strict=True)]
     assert files[1] == files[0] == files[2]
     box = 0, 0, *planes.shape[1:]
@@ -55,7 +55,7 @@ def test_threads_do_not_matter(photo):
 
 @needs_library
 @pytest.mark.parametrize(
-    ("tune", "effort"), [*((tune, DEFAULT_EFFORT) for tune in TUNES), (DEFAULT_TUNE, 1), (DEFAULT_TUNE, 7)]
+    ("tune", "effort"), [*((tune, DEFAULT_EFFORT) for tune in TUNES), (DEFAULT_TUNE, 1), (DEFAULT_TUNE, 8)]
 )
 def test_decisions_are_as_good_as_numpys(photo, tune, effort):
     """Rate and distortion together; one by one, what ties in numpy may fall the other way here."""
