@@ -14,6 +14,7 @@ import inrcodec
 from inrcodec.bench import variants
 from inrcodec.codebook import load_codebook
 from inrcodec.container import FLAT
+from inrcodec.decisions.effort import EFFORTS
 from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
@@ -179,7 +180,7 @@ def test_fitted_photos_share_the_tunes_and_the_range_of_qualities(tmp_path):
     pixels = np.random.default_rng(7).integers(0, 256, (8, 32, 32, 3), np.uint8)
     np.savez(tmp_path / "photos.npz", train=pixels, val=pixels[:1])
     setting = Setting(str(tmp_path / "photos.npz"), 3, single_worker("cpu"))
-    fitted = list(fitted_photos(setting, "train", load_codebook(), 8, (12.0, 220.0), 0))
+    fitted = list(fitted_photos(setting, "train", load_codebook(), 8, (12.0, 220.0), EFFORTS[1]))
     weightings = [photo.quantiser.weighting for photo in fitted]
     assert weightings.count(FLAT) == weightings.count(TUNES["visual"]) == 4
     best, worst = (quality_of_step(step * STEP_MIN) for step in (12, 220))
