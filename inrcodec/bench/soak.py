@@ -26,6 +26,7 @@ import numpy.typing as npt
 from skimage import data
 
 import inrcodec
+from inrcodec.decisions.effort import EFFORTS
 from inrcodec.kernels import VARIABLE, compiled
 from inrcodec.signal.quantiser import TUNES
 
@@ -86,7 +87,7 @@ def random_task(rng: np.random.Generator, photo: Pixels) -> Task:
     if rng.random() < 0.3:
         alpha = rng.integers(0, 2, (height, width, 1), np.uint8) * np.uint8(255)
         pixels = np.concatenate([pixels, alpha], axis=2)
-    how: dict[str, Any] = {"tune": str(rng.choice(list(TUNES))), "effort": int(rng.integers(1, 10))}
+    how: dict[str, Any] = {"tune": str(rng.choice(list(TUNES))), "effort": int(rng.choice(list(EFFORTS)))}
     targets: list[dict[str, Any]] = [
         {"quality": float(rng.uniform(1, 100))},
         {"quality": float(rng.uniform(1, 100)), "entropy": "zstd"},

@@ -18,7 +18,7 @@ from inrcodec.entropy.syntax import EntropyModel, magnitude_rows
 from inrcodec.signal.prediction import Prediction, Predictor
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import CellSymbols, close_loop
-from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Group, Partition, uniform_splits
+from inrcodec.tile.partition import BLOCK, SIZES, UNIT, Group, Partition
 from inrcodec.tile.symbols import TileSymbols
 
 FloatArray = npt.NDArray[np.float32]
@@ -82,11 +82,10 @@ def _fitted_costs(
     _, height, width = planes.shape
     costs = {}
     for size in SIZES:
-        partition = Partition.from_splits(uniform_splits((height // BLOCK, width // BLOCK), size))
+        partition = Partition.uniform((height // BLOCK, width // BLOCK), size)
         _, fitted = _fit_cells(planes, partition, quantiser, predictors, model, trials, hide=False)
-        costs[size] = np.empty((height // size, width // size), np.float32)
-        place = partition.row * UNIT // size, partition.col * UNIT // size
-        costs[size][place] = fitted + np.float32(FITTED_CELL_BITS[size])
+        units = size // UNIT
+        costs[size] = fitted[partition.owner[::units, ::units]] + np.float32(FITTED_CELL_BITS[size])
     return costs
 
 

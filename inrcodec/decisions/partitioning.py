@@ -18,7 +18,6 @@ from inrcodec.tile.partition import (
     Partition,
     boundary_indices,
     sample_indices,
-    uniform_splits,
 )
 
 FloatArray = npt.NDArray[np.float32]
@@ -91,7 +90,7 @@ def split_costs(
     view = np.concatenate([open_loop(planes, step).reshape(channels, -1), np.zeros((channels, 1))], 1)
     costs: dict[int, FloatArray] = {}
     for size in SIZES:
-        partition = Partition.from_splits(uniform_splits((height // BLOCK, width // BLOCK), size))
+        partition = Partition.uniform((height // BLOCK, width // BLOCK), size)
         best = np.empty(len(partition.size), np.float32)
         chunk = _SAMPLES_AT_ONCE // size**2
         for begin in range(0, len(best), chunk):
@@ -104,8 +103,8 @@ def split_costs(
             ranked, best[cells] = predicted.ranked()
             luma = predicted.residuals(np.arange(len(cells)), ranked[:, 0])[:, 0]
             best[cells] -= saving(luma, predicted.factors[:, 0])
-        costs[size] = np.empty((height // size, width // size), np.float32)
-        costs[size][partition.row * UNIT // size, partition.col * UNIT // size] = best + CELL_BITS[size]
+        units = size // UNIT
+        costs[size] = best[partition.owner[::units, ::units]] + np.float32(CELL_BITS[size])
     return costs
 
 

@@ -29,11 +29,6 @@ _QUADRANTS = ((0, 0), (0, 2), (2, 0), (2, 2))
 _Z_ORDER = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def uniform_splits(blocks: tuple[int, int], size: int) -> IntArray:
-    """Splits of (block rows, block columns) blocks that are all cut into cells of one size, int64."""
-    return np.full(blocks, {32: 0, 16: 1, 8: SPLITS - 1}[size], np.int64)
-
-
 @lru_cache(maxsize=SPLITS)
 def _block_cells(split: int) -> tuple[tuple[int, int, int], ...]:
     """Cells of one block in Z-order as (size, row, column), rows and columns in units of 8 samples."""
@@ -130,6 +125,11 @@ class Partition:
         owner = (units[ways] + first[:, None, None]).reshape(*splits.shape, 4, 4).swapaxes(1, 2)
         rows, cols = (4 * length for length in splits.shape)
         return cls(splits, size, 4 * by + row, 4 * bx + col, owner.reshape(rows, cols))
+
+    @classmethod
+    def uniform(cls, blocks: tuple[int, int], size: int) -> "Partition":
+        """Cells of one size in a tile of (block rows, block columns) blocks."""
+        return cls.from_splits(np.full(blocks, {32: 0, 16: 1, 8: SPLITS - 1}[size]))
 
     @cached_property
     def _dependencies(self) -> _Dependencies:

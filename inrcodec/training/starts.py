@@ -34,7 +34,6 @@ from inrcodec.tile.partition import (
     boundary_indices,
     boundary_size,
     sample_indices,
-    uniform_splits,
 )
 from inrcodec.training.data import Photos, block_planes, load_photos
 from inrcodec.training.flat import Slot, consecutive
@@ -141,7 +140,7 @@ class _Cells:
         self._firsts = np.cumsum(areas) - areas
         self._ends = {s: np.cumsum(areas // s**2) for s in SIZES}
         # In a uniform partition of 3 x 3 blocks, the middle one shows what is at hand of a cell's neighbours.
-        self._patterns = {s: Partition.from_splits(uniform_splits((3, 3), s)) for s in SIZES}
+        self._patterns = {s: Partition.uniform((3, 3), s) for s in SIZES}
 
     def draw(self, rng: np.random.Generator, size: int, count: int, *, turned: bool) -> _Places:
         """Random cells with neighbours above and to the left.

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FRACTION 4
 #define INVERSE_BITS 14
@@ -271,11 +272,11 @@ sinr_status sinr_resample(
     sinr_arena arena = {NULL, 0};
     layout(&c, workers, &arena);
     if (arena.used > SIZE_MAX / 4) return SINR_TOO_LARGE;
-    unsigned char *memory = calloc(arena.used + SINR_ALIGNMENT, 1);
+    void *memory = sinr_reserve(&arena);
     if (!memory) return SINR_NO_MEMORY;
-    arena.memory = memory + (SINR_ALIGNMENT - (uintptr_t)memory % SINR_ALIGNMENT) % SINR_ALIGNMENT;
-    arena.used = 0;
     layout(&c, workers, &arena);
+    /* A last band of fewer rows computes with what lies in the lanes of the others. */
+    memset(c.lines, 0, (size_t)workers * (size_t)c.width * LINES * sizeof *c.lines);
     sinr_run(pool, resample_across, &c, channels * c.bands);
     sinr_run(pool, resample_down, &c, (rows->count + SHARE - 1) / SHARE);
     free(memory);

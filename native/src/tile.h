@@ -16,7 +16,7 @@ sinr_status sinr_draw_tile(
     sinr_predictor *const *predictors, int16_t *planes, sinr_pool *pool);
 
 /* Decides the integers of a tile: how to cut it, then passes over the cells.
- * samples: (channels, block_rows * 32, block_cols * 32) fixed-point samples
+ * samples:    (channels, block_rows * 32, block_cols * 32) fixed-point samples
  * trials:     modes per cell, and other transform types per mode, that are tried with the real rate;
  *             0 does without it
  * cut_trials: as many, where tiles are fitted with cells of one size;

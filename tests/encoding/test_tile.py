@@ -19,7 +19,7 @@ from inrcodec.signal.color import to_planes
 from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.reconstruction import reconstruct
 from inrcodec.tile.fixed_point import WEIGHT_MAX
-from inrcodec.tile.partition import BLOCK, SIZES, Partition, uniform_splits
+from inrcodec.tile.partition import BLOCK, SIZES, Partition
 
 KERNELS = select()
 
@@ -120,7 +120,7 @@ def test_weight_cost():
 
 
 def test_without_a_rate_quantisation_is_rounding_with_a_dead_zone():
-    partition = Partition.from_splits(uniform_splits((1, 2), 16))
+    partition = Partition.uniform((1, 2), 16)
     weights = np.random.default_rng(1).normal(0, 3, (8, 3, 256)).astype(np.float32)
     weights[np.abs(np.abs(weights) % 1 - 0.64) < 1e-4] = 0.3  # too close to the threshold to tell
     rate = Rate.plain(partition, 3, 4)
