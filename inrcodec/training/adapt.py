@@ -69,7 +69,7 @@ def adapt(
         params = params.detach()
         gradient *= mask & tunable
         if optimiser == "adam":
-            adam_step(params, gradient, moments, number, lr)
+            adam_step(params, gradient, moments, lr)
         else:
             params -= gradient * lr
         if pruning and number in pruning:

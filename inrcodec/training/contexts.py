@@ -42,7 +42,7 @@ from inrcodec.training.checkpoint import load_input
 from inrcodec.training.export import CONTEXT_FEATURE, CONTEXT_UNIT, context_network, prediction_network
 from inrcodec.training.fits import fitted_photos
 from inrcodec.training.flat import Slot, consecutive
-from inrcodec.training.task import Export, Metrics, Setting, Start
+from inrcodec.training.task import Export, Metrics, Setting, Start, Tensors
 from inrcodec.training.worker import Worker
 
 FloatArray = NDArray[np.float32]
@@ -180,11 +180,15 @@ class ContextsTask:
                 names = (*_MATRICES, "tables")
                 *matrices, tables = consecutive(zip(names, shapes, strict=True), end)
                 end = tables.stop
+                features, classes, symbols = (
+                    torch.from_numpy(np.concatenate(arrays)).to(self.worker.device)
+                    for arrays in (record.features, record.classes, record.symbols)
+                )
                 yield _Part(
                     f"{TENSORS[element]}.{size}",
-                    torch.from_numpy(np.concatenate(record.features)),
-                    torch.from_numpy(np.concatenate(record.classes)).long(),
-                    torch.from_numpy(np.concatenate(record.symbols)).long(),
+                    features,
+                    classes.long(),
+                    symbols.long(),
                     alphabet,
                     tuple(matrices),
                     tables,
@@ -228,16 +232,20 @@ class ContextsTask:
         symbols = part.symbols[index]
         return torch.nn.functional.cross_entropy(mixed, symbols) / math.log(2)
 
-    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
+    def batch(self, index: int) -> Tensors:
+        """Numbers of symbols, int64 (networks, B)."""
+        count = self.options.batch
+        rngs = [np.random.default_rng([self.seed, number, index]) for number in range(len(self.parts))]
+        drawn = [rng.integers(0, len(p.symbols), count) for rng, p in zip(rngs, self.parts, strict=True)]
+        share = np.stack(drawn)[:, self.worker.share(count)]
+        return (torch.from_numpy(share).to(self.worker.device, non_blocking=True),)
+
+    def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
         """Sum over networks of the mean code length in bits per symbol."""
         del mask
-        losses: dict[str, Tensor] = {}
-        for number, part in enumerate(self.parts):
-            rng = np.random.default_rng([self.seed, number, batch_index])
-            share = self.worker.share(self.options.batch)
-            index = torch.from_numpy(rng.integers(0, len(part.symbols), self.options.batch)[share])
-            losses[part.name] = self._bits(part, params, index)
-        return torch.stack(list(losses.values())).sum(), dict(losses)
+        (drawn,) = batch
+        losses = {p.name: self._bits(p, params, index) for p, index in zip(self.parts, drawn, strict=True)}
+        return torch.stack(list(losses.values())).sum(), losses
 
     def score(self, params: Tensor, mask: Tensor) -> Tensor:
         """Nothing is pruned here."""
@@ -252,7 +260,7 @@ class ContextsTask:
             network = _integer_network(part, params.cpu().numpy())
             rows = _rows(network, part)
             bits = Tables(tensors[f"{part.name}.tables"]).bits
-            figures[part.name] = float(bits[rows, part.symbols.numpy()].mean())
+            figures[part.name] = float(bits[rows, part.symbols.cpu().numpy()].mean())
         return figures
 
     def export(self, params: NDArray[np.float32], mask: NDArray[np.bool_]) -> Export:
@@ -267,7 +275,7 @@ class ContextsTask:
             for name in _MATRICES:
                 tensors[f"{part.name}.{name}"] = getattr(network, name).astype(np.int32)
             counts = np.zeros((2 * ROWS, part.alphabet))
-            np.add.at(counts, (_rows(network, part), part.symbols.numpy()), 1)
+            np.add.at(counts, (_rows(network, part), part.symbols.cpu().numpy()), 1)
             logits = part.tables.of(params)
             prior = np.exp(logits - logits.max(1, keepdims=True))
             tensors[f"{part.name}.tables"] = _tables(counts, prior)
@@ -287,11 +295,11 @@ def _integer_network(part: _Part, params: NDArray[np.float32]) -> ContextNetwork
 
 
 def _rows(network: ContextNetwork, part: _Part) -> NDArray[np.int64]:
-    features = part.features.numpy()
+    features = part.features.cpu().numpy()
     pieces = [
         network.rows(features[i : i + _CHUNK].astype(np.float32), 0) for i in range(0, len(features), _CHUNK)
     ]
-    rows: NDArray[np.int64] = np.concatenate(pieces) + part.classes.numpy() * ROWS
+    rows: NDArray[np.int64] = np.concatenate(pieces) + part.classes.cpu().numpy() * ROWS
     return rows
 
 

@@ -54,11 +54,11 @@ class Photos:
         self, photo: NDArray[np.int64], top: NDArray[np.int64], left: NDArray[np.int64], size: int
     ) -> Tensor:
         """Square crops, uint8 (B, size, size, 3); crop b begins at row top[b], column left[b] of photo[b]."""
-        width = self.sizes[photo, 1]
-        corner = torch.as_tensor(self.starts[photo] + top * width + left, device=self.pixels.device)
-        offsets = torch.arange(size, device=self.pixels.device)
-        rows = offsets[:, None] * torch.as_tensor(width, device=self.pixels.device)[:, None, None]
-        return self.pixels[corner[:, None, None] + rows + offsets]
+        device, width = self.pixels.device, self.sizes[photo, 1]
+        places = np.stack([self.starts[photo] + top * width + left, width])
+        corners, widths = torch.from_numpy(places).to(device, non_blocking=True)[..., None, None]
+        offsets = torch.arange(size, device=device)
+        return self.pixels[corners + offsets[:, None] * widths + offsets]
 
     def centre_crops(self, photo: NDArray[np.int64], size: int) -> Tensor:
         """The middle of the given photos, uint8 (B, size, size, 3)."""

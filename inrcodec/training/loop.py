@@ -17,10 +17,11 @@ from torch import Tensor
 from inrcodec.errors import InputError, InrCodecError
 from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.checkpoint import load_arrays, save_arrays
+from inrcodec.training.graph import CapturedStep, Step
 from inrcodec.training.log import CsvLog, progress_bar
 from inrcodec.training.muon import muon_step
 from inrcodec.training.prune import prune
-from inrcodec.training.task import Metrics, Task
+from inrcodec.training.task import Metrics, Task, Tensors
 from inrcodec.training.worker import Worker
 
 _STATE = "state.safetensors"
@@ -138,6 +139,10 @@ class Trainer:
             self._rates[matrix.slice] = 0
         self._moments = Moments.zeros(self.params)
         self._momentum = torch.zeros_like(self._rates)
+        self._rate = torch.zeros((), dtype=torch.float64, device=worker.device)
+        state = (self.params, *vars(self._moments).values(), self._momentum)
+        captured = worker.device.type == "cuda" and worker.world == 1
+        self._step: Step = CapturedStep(self._learn, state) if captured else self._learn
         self.outer_step = 0
         self.round = 0
         self._seconds = 0.0
@@ -201,26 +206,29 @@ class Trainer:
                 self._save()
 
     def _update(self) -> None:
-        loss, metrics = self.task.loss(self.params, self.mask, self.outer_step)
+        self._rate.fill_(self.config.rate(self.outer_step, self.round))
+        self._accumulate(self._step(self.task.batch(self.outer_step)))
+        self.outer_step += 1
+
+    def _learn(self, batch: Tensors) -> Metrics:
+        """The outer step as such, which may be captured: all that it reads and changes stays in place."""
+        loss, metrics = self.task.loss(self.params, self.mask, batch)
         (gradient,) = torch.autograd.grad(loss, self.params)
         with torch.no_grad():
-            self._accumulate({"loss": loss.detach(), **metrics})
             gradient = self.worker.mean(gradient * self.mask)
             if self.config.grad_clip:
                 gradient *= (self.config.grad_clip / (gradient.norm() + 1e-12)).clamp(max=1)
-            rate = self.config.rate(self.outer_step, self.round)
-            self.outer_step += 1
-            adam_step(self.params, gradient, self._moments, self.outer_step, self._rates * rate)
+            adam_step(self.params, gradient, self._moments, self._rates * self._rate)
             for matrix in self._matrices:
-                muon_step(self.params, gradient, self._momentum, matrix, rate)
+                muon_step(self.params, gradient, self._momentum, matrix, self._rate)
                 # an orthogonal update moves what is pruned, too
                 self.params[matrix.slice] *= self.mask[matrix.slice]
+        return {name: value.detach() for name, value in {"loss": loss, **metrics}.items()}
 
     def _accumulate(self, metrics: Metrics) -> None:
         # stays on the device: no synchronisation per outer step
         for name, value in metrics.items():
-            value = torch.as_tensor(value, dtype=torch.float32, device=self.worker.device).detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
         self._summed += 1
 
     def _log_row(self) -> None:
@@ -252,7 +260,7 @@ class Trainer:
             generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.round)
             score = torch.rand(params.shape, generator=generator)
         kept = prune(score.cpu().numpy(), self.mask.cpu().numpy(), self._prunable, self.config.fraction)
-        self.mask = torch.tensor(kept, device=self.worker.device)
+        self.mask.copy_(torch.from_numpy(kept))
         for tensor in (params, self._moments.first, self._moments.second, self._momentum):
             tensor.mul_(self.mask)
         self.round += 1
@@ -290,17 +298,13 @@ class Trainer:
             save_arrays(self.out_dir / _STATE, arrays, state)
 
     def _restore(self, tensors: dict[str, NDArray[Any]], state: dict[str, Any]) -> dict[str, int]:
-        shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
+        ours = self._tensors()
+        shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
         if {name: np.shape(array) for name, array in tensors.items()} != shapes:
             raise InputError(f"{self.out_dir} holds a run of another network")
-        device = self.worker.device
-        self.params = torch.tensor(tensors["params"], device=device, requires_grad=True)
-        self.mask = torch.tensor(tensors["mask"], device=device)
-        first, second = (
-            torch.tensor(tensors[f"{name}_moment"], device=device) for name in ("first", "second")
-        )
-        self._moments = Moments(first, second)
-        self._momentum = torch.tensor(tensors["momentum"], device=device)
+        for name, tensor in ours.items():
+            tensor.copy_(torch.from_numpy(tensors[name]))
         self.outer_step, self.round, self._seconds = state["step"], state["round"], state["seconds"]
+        self._moments.number.fill_(self.outer_step)
         sizes: dict[str, int] = state["sizes"]
         return sizes

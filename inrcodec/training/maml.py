@@ -21,7 +21,7 @@ from inrcodec.training.adapt import coordinates, psnr, squared_errors
 from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, Sampler, load_photos
 from inrcodec.training.siren import Layout, Siren
-from inrcodec.training.task import Export, Metrics, Setting, Start
+from inrcodec.training.task import Export, Metrics, Setting, Start, Tensors
 
 # Logarithms of learning rates are of order 1, sine weights of order 1e-3: a larger outer step suits them.
 _RATE_FACTOR = 10.0
@@ -108,9 +108,13 @@ class MamlTask:
             np.concatenate([start.rates, zeros + np.float32(_RATE_FACTOR)]),
         )
 
-    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
+    def batch(self, index: int) -> Tensors:
+        """Images, uint8 (B, crop, crop, 3)."""
+        return (self._sampler(index),)
+
+    def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
         """Mean squared error after the inner steps, mean over the images of the batch."""
-        targets = _targets(self._sampler(batch_index))
+        targets = _targets(*batch)
         adapted = self._inner(params, mask, targets, second_order=True)
         errors = self._errors(adapted, targets)
         return errors.mean(), {"psnr": psnr(errors.detach()).mean()}

@@ -15,7 +15,7 @@ _ITERATIONS = 5
 _RMS = 0.2
 
 
-def muon_step(params: Tensor, gradient: Tensor, momentum: Tensor, matrix: Slot, rate: float) -> None:
+def muon_step(params: Tensor, gradient: Tensor, momentum: Tensor, matrix: Slot, rate: float | Tensor) -> None:
     """Update one matrix of ``params`` and its momentum in place, under ``torch.no_grad``.
 
     Args:

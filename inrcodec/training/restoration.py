@@ -36,7 +36,7 @@ from inrcodec.training.data import Split
 from inrcodec.training.export import restoration_floats, restoration_network
 from inrcodec.training.fits import FittedPhoto, fitted_photos
 from inrcodec.training.flat import consecutive
-from inrcodec.training.task import Export, Metrics, Setting, Start
+from inrcodec.training.task import Export, Metrics, Setting, Start, Tensors
 from inrcodec.training.worker import Worker
 
 FloatArray = NDArray[np.float64]
@@ -198,17 +198,22 @@ class RestorationTask:
         folded = target.reshape(PLANES, length, FOLD, length, FOLD).transpose(0, 2, 4, 1, 3)
         return x / np.float32(ONE), folded.reshape(SAMPLES, length, length), self._scales[number]
 
-    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
-        """Weighted squared error of crops, as a share of what it is without restoration."""
-        del mask
+    def batch(self, index: int) -> Tensors:
+        """Inputs, targets and weights of crops."""
         share = self.worker.share(self.options.batch)
         crops = [
-            self._crop(np.random.default_rng([self.seed, batch_index, number]))
+            self._crop(np.random.default_rng([self.seed, index, number]))
             for number in range(share.start, share.stop)
         ]
         xs, targets, scales = zip(*crops, strict=True)
-        x, target = (torch.from_numpy(np.stack(part)).to(params.device) for part in (xs, targets))
-        scale = torch.tensor(scales, device=params.device)[:, None, None, None]
+        device = self.worker.device
+        x, target = (torch.from_numpy(np.stack(part)).to(device, non_blocking=True) for part in (xs, targets))
+        return x, target, torch.tensor(scales).to(device, non_blocking=True)[:, None, None, None]
+
+    def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
+        """Weighted squared error of crops, as a share of what it is without restoration."""
+        del mask
+        x, target, scale = batch
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(params.device.type, torch.bfloat16, enabled=_fast_bfloat16(params.device)):
             layers = self._layers(params)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from inrcodec.tile.partition import (
 from inrcodec.training.data import Photos, block_planes, load_photos
 from inrcodec.training.flat import Slot, consecutive
 from inrcodec.training.siren import Layout, evaluate, layer_inputs
-from inrcodec.training.task import Export, Metrics, Setting, Start
+from inrcodec.training.task import Export, Metrics, Setting, Start, Tensors
 from inrcodec.training.worker import Worker
 
 IntArray = NDArray[np.int64]
@@ -260,7 +261,7 @@ def _draw(part: _Part, params: NDArray[np.float32], rng: np.random.Generator) ->
     params[part.skip.slice] = rng.normal(0, 0.01, part.skip.size)
 
 
-def normalised(boundary: Tensor, step: float) -> tuple[Tensor, Tensor, Tensor]:
+def normalised(boundary: Tensor, step: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of a prediction network: see `inrcodec.signal.prediction.mean_and_scale`, here in floats.
 
     Args:
@@ -298,6 +299,12 @@ class StartsTask:
             self.parts[size] = _Part.of(layout, options.modes, end)
             end += self.parts[size].size
         self.length = end
+        device = self.worker.device
+        scaled = {size: cosine_features(size) / 2**FEATURE_BITS for size in SIZES}
+        self._bases = {
+            size: torch.tensor(b, dtype=torch.float32, device=device) for size, b in scaled.items()
+        }
+        self._low = {size: torch.tensor(predicted_harmonics(size), device=device) for size in SIZES}
 
     def start(self) -> Start:
         """Random sines around the linear regime, output near zero.
@@ -322,7 +329,9 @@ class StartsTask:
         matrices = tuple(slot for part in self.parts.values() for slot in part.layers[:-2:2])
         return Start(params, np.ones(self.length, np.bool_), prunable, rates, matrices)
 
-    def costs(self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float) -> Tensor:
+    def costs(
+        self, params: Tensor, size: int, boundary: Tensor, inside: Tensor, step: float | Tensor
+    ) -> Tensor:
         """Cost in bits of every prediction mode, prior included: (B, modes).
 
         Args:
@@ -340,9 +349,8 @@ class StartsTask:
         predicted = evaluate(part.layout, network, x) + x @ skip.reshape(part.skip.shape).T
         predicted = predicted.reshape(*inputs.shape[:2], self.options.modes, -1)
         predicted = predicted * (scale[..., None] * (size / 8 / step))
-        basis = torch.as_tensor(cosine_features(size) / 2**FEATURE_BITS, dtype=torch.float32)
+        basis, low = self._bases[size], self._low[size]
         spectrum = (basis @ (inside - mean[..., None]) @ basis.T).flatten(2) / step
-        low = torch.from_numpy(predicted_harmonics(size))
         fixed = rate_distortion(spectrum).sum((1, 2)) - rate_distortion(spectrum[..., low]).sum((1, 2))
         residual = spectrum[:, :, None, low] - predicted
         cost = rate_distortion(residual).sum((1, 3)) + fixed[:, None]
@@ -354,36 +362,49 @@ class StartsTask:
         lengths = [part.size for part in self.parts.values()]
         return dict(zip(self.parts, torch.split(params, lengths), strict=True))
 
-    def _batch(
+    def _cells(
         self, data: _Cells, size: int, stream: int, index: int, *, turned: bool = False
-    ) -> tuple[Tensor, Tensor, float]:
-        """This worker's share of a batch, and its quantiser step: fixed-point; see `costs`."""
+    ) -> tuple[Tensor, Tensor]:
+        """This worker's share of a batch of cells: boundary and inside, see `costs`."""
         rng = np.random.default_rng([self.seed, stream, size, index])
-        view = index % len(self.options.steps)
         count = self.options.batch[SIZES.index(size)]
         places = data.draw(rng, size, count, turned=turned)[self.worker.share(count)]
-        boundary, inside = (part.to(self.worker.device) for part in data.gather(places, view))
-        return boundary, inside, self.options.steps[view] * 2**FRACTION
+        boundary, inside = data.gather(places, index % len(self.options.steps))
+        device = self.worker.device
+        return boundary.to(device, non_blocking=True), inside.to(device, non_blocking=True)
 
-    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
+    def _step(self, index: int) -> float:
+        """Quantiser step of a batch, fixed-point."""
+        return self.options.steps[index % len(self.options.steps)] * float(2**FRACTION)
+
+    def batch(self, index: int) -> Tensors:
+        """Temperature and quantiser step, (2,); boundary and inside of every size, see `costs`."""
+        left = max(0.0, 1 - index / max(1, self.options.anneal))
+        temperature = 1 + (self.options.temperature - 1) * left
+        figures = torch.tensor([temperature, self._step(index)])
+        cells = (self._cells(self.train, size, 0, index, turned=True) for size in SIZES)
+        return figures.to(self.worker.device, non_blocking=True), *chain.from_iterable(cells)
+
+    def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
         """Mean over sizes of the mixture's code length in bits per sample."""
         del mask
-        left = max(0.0, 1 - batch_index / max(1, self.options.anneal))
-        temperature = 1 + (self.options.temperature - 1) * left
+        temperature, step = batch[0]
         losses: dict[str, Tensor] = {}
-        for size, part in self._split(params).items():
-            cost = self.costs(part, size, *self._batch(self.train, size, 0, batch_index, turned=True))
+        cells = zip(self._split(params).items(), batch[1::2], batch[2::2], strict=True)
+        for (size, part), boundary, inside in cells:
+            cost = self.costs(part, size, boundary, inside, step)
             soft = -temperature / math.log(2) * torch.logsumexp(cost * (-math.log(2) / temperature), 1)
             losses[f"bits{size}"] = soft.mean() / (size * size)
-        return torch.stack(list(losses.values())).sum(), dict(losses)
+        return torch.stack(list(losses.values())).sum(), losses
 
     def score(self, params: Tensor, mask: Tensor) -> Tensor:
         """|weight| times the root mean square of what it multiplies: its share of the layer's output."""
         del mask
         result = torch.zeros_like(params)
         for size, part in self.parts.items():
-            batches = (self._batch(self.train, size, 1, index) for index in range(_SCORE_BATCHES))
-            x = torch.cat([normalised(boundary, step)[0].flatten(0, 1) for boundary, _, step in batches])
+            boundaries = (self._cells(self.train, size, 1, index)[0] for index in range(_SCORE_BATCHES))
+            seen_inputs = (normalised(b, self._step(index))[0] for index, b in enumerate(boundaries))
+            x = torch.cat([inputs.flatten(0, 1) for inputs in seen_inputs])
             seen = (*layer_inputs(part.layout, params[part.network], x), x)
             for slot, values in zip((*part.layers[::2], part.skip), seen, strict=True):
                 weights = slot.of(params).abs() * values.square().mean(0).sqrt()
@@ -398,7 +419,8 @@ class StartsTask:
             zero = torch.zeros_like(part)
             best = base = 0.0
             for index in range(_VALIDATION_BATCHES):
-                boundary, inside, step = self._batch(self.validation, size, 2, index)
+                boundary, inside = self._cells(self.validation, size, 2, index)
+                step = self._step(index)
                 best += float(self.costs(part, size, boundary, inside, step).min(1)[0].mean())
                 constant = self.costs(zero, size, boundary, inside, step)[:, 0].mean()
                 base += float(constant) - math.log2(self.options.modes)

@@ -12,7 +12,8 @@ from torch import Tensor
 from inrcodec.training.flat import Slot
 from inrcodec.training.worker import Worker
 
-Metrics = dict[str, Tensor | float]
+Tensors = tuple[Tensor, ...]
+Metrics = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,18 @@ class Task(Protocol):
         """The initial parameters, equal in every process."""
         ...
 
-    def loss(self, params: Tensor, mask: Tensor, batch_index: int) -> tuple[Tensor, Metrics]:
-        """Mean loss over this worker's share of batch ``batch_index``, and figures to log (always the same).
+    def batch(self, index: int) -> Tensors:
+        """This worker's share of batch ``index``, and all else in `loss` that depends on the number.
 
-        Gradients flow to ``params``; those of pruned entries are dropped by the engine.
+        On the worker's device, of the same shapes and dtypes for every number.
+        """
+        ...
+
+    def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
+        """Mean loss over what `batch` returned, and figures to log (always the same).
+
+        Gradients flow to ``params``; those of pruned entries are dropped by the engine. On a GPU this is
+        captured as a graph, so that it must not synchronise, move anything to the device or keep a tensor.
         """
         ...
 

@@ -69,7 +69,7 @@ def test_gradient_is_second_order(folder: Path) -> None:
     start = task.start()
     kept = torch.tensor(np.random.default_rng(0).random(start.params.size) < 0.7)
     params = (torch.tensor(start.params) * kept).requires_grad_(True)
-    loss, metrics = task.loss(params, kept, 0)
+    loss, metrics = task.loss(params, kept, task.batch(0))
     (gradient,) = torch.autograd.grad(loss, params)
 
     exact = params.detach().double().requires_grad_(True)
@@ -87,7 +87,7 @@ def test_cuda_computes_the_same_loss_and_gradient(folder: Path) -> None:
         task = build(OPTIONS, Setting(str(folder), 0, single_worker(device)))
         start = task.start()
         params = torch.tensor(start.params, device=device, requires_grad=True)
-        loss, _ = task.loss(params, torch.tensor(start.mask, device=device), 0)
+        loss, _ = task.loss(params, torch.tensor(start.mask, device=device), task.batch(0))
         results.append((loss.detach().cpu(), torch.autograd.grad(loss, params)[0].cpu()))
     torch.testing.assert_close(results[0], results[1], rtol=1e-3, atol=1e-5)
 
@@ -118,11 +118,10 @@ def test_learned_rates_get_gradients_and_are_exported(folder: Path) -> None:
     assert start.params.size == 2 * size
     assert not start.prunable[size:].any()
     params = torch.tensor(start.params, requires_grad=True)
-    loss, _ = task.loss(params, torch.tensor(start.mask), 0)
+    loss, _ = task.loss(params, torch.tensor(start.mask), task.batch(0))
     plain = _task(folder)
-    torch.testing.assert_close(
-        loss, plain.loss(params[:size], torch.tensor(start.mask[:size]), 0)[0], rtol=1e-5, atol=0
-    )
+    expected, _ = plain.loss(params[:size], torch.tensor(start.mask[:size]), plain.batch(0))
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
     (gradient,) = torch.autograd.grad(loss, params)
     assert (gradient[size:] != 0).all()
     changed = start.params.copy()

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, load_photos
 from inrcodec.training.export import restoration_network
 from inrcodec.training.fits import fitted_photos
+from inrcodec.training.graph import CapturedStep
 from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
 from inrcodec.training.restoration import Options, RestorationTask, _Example
@@ -60,6 +62,18 @@ modes = 2
 steps = [24.0, 60.0]
 batch = [12, 6, 4]
 anneal = 4
+"""
+MAML = """
+task = "maml"
+[training]
+steps = 8
+lr = 1e-3
+[maml]
+crop = 16
+widths = [12, 10]
+omega = 20.0
+position = "random"
+inner_lr = 0.1
 """
 CONTEXTS = """
 task = "contexts"
@@ -304,14 +318,14 @@ def test_interrupted_training_resumes_exactly(photos, starts_file, tmp_path, sto
         pass
 
     task = task_module("starts").build(recipe.options, setting)
-    loss = task.loss
+    batch = task.batch
 
-    def interrupted(params, mask, batch_index):
-        if batch_index == stop:
+    def interrupted(index):
+        if index == stop:
             raise Interrupted
-        return loss(params, mask, batch_index)
+        return batch(index)
 
-    task.loss = interrupted
+    task.batch = interrupted
     trainer = Trainer(task, recipe.training, tmp_path, setting.worker, recipe.to_dict())
     with pytest.raises(Interrupted):
         trainer.run()
@@ -321,6 +335,56 @@ def test_interrupted_training_resumes_exactly(photos, starts_file, tmp_path, sto
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         assert np.array_equal(found[name], tensor), name
+
+
+@pytest.fixture(scope="module", params=["maml", "starts", "contexts"])
+def learning(request, photos, starts_file):
+    """Makes a task for a device; and how it learns."""
+    text = {"maml": MAML, "starts": STARTS, "contexts": CONTEXTS.format(starts=starts_file, rates="")}
+    recipe = parse_recipe(f"tiny-{request.param}", text[request.param])
+
+    def task(device):
+        setting = Setting(str(photos), recipe.training.seed, single_worker(device))
+        return task_module(recipe.task).build(recipe.options, setting)
+
+    return task, recipe.training
+
+
+def test_batches_depend_on_their_number_only_and_look_alike(learning):
+    build, config = learning
+    task, other = build("cpu"), build("cpu")
+    other.batch(2)
+    batches = [task.batch(index) for index in range(config.steps)]
+    for index, batch in enumerate(batches):
+        for part, again, first in zip(batch, other.batch(index), batches[0], strict=True):
+            assert torch.equal(part, again)
+            assert (part.shape, part.dtype, part.stride()) == (first.shape, first.dtype, first.stride())
+        assert index == 0 or any(not torch.equal(*parts) for parts in zip(batch, batches[0], strict=True))
+    start = task.start()
+    params, mask = torch.tensor(start.params), torch.tensor(start.mask)
+    loss, metrics = task.loss(params, mask, batches[1])
+    assert torch.equal(loss, other.loss(params, mask, other.batch(1))[0])
+    assert {value.shape for value in metrics.values()} == {()}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_captured_step_learns_what_an_eager_one_does(learning, tmp_path):
+    build, config = learning
+    config = replace(config, steps=5, rounds=1, round_steps=5, grad_clip=1.0, log_every=5)
+    task = build("cuda")
+    captured, eager = (
+        Trainer(task, config, tmp_path / name, single_worker("cuda")) for name in ("captured", "eager")
+    )
+    assert isinstance(captured._step, CapturedStep)
+    eager._step = eager._learn
+    start = captured.params.detach().clone()
+    logs = []
+    for trainer in (captured, eager):
+        trainer.run()
+        logs.append(np.genfromtxt(trainer.out_dir / "log.csv", delimiter=",", names=True))
+    assert not torch.equal(captured.params, start)
+    torch.testing.assert_close(captured.params, eager.params, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(logs[0]["loss"], logs[1]["loss"], rtol=1e-4)
 
 
 def test_training_lowers_the_cost(photos):
@@ -333,14 +397,16 @@ def test_training_lowers_the_cost(photos):
 
     def cost():
         with torch.no_grad():
-            return float(torch.stack([task.loss(params, every, 1000 + i)[0] for i in range(8)]).mean())
+            return float(
+                torch.stack([task.loss(params, every, task.batch(1000 + i))[0] for i in range(8)]).mean()
+            )
 
     before = cost()
     moments = Moments.zeros(params)
     for index in range(240):
-        (gradient,) = torch.autograd.grad(task.loss(params, every, index)[0], params)
+        (gradient,) = torch.autograd.grad(task.loss(params, every, task.batch(index))[0], params)
         with torch.no_grad():
-            adam_step(params, gradient, moments, index + 1, torch.tensor(start.rates) * 2e-3)
+            adam_step(params, gradient, moments, torch.tensor(start.rates) * 2e-3)
     assert cost() < 0.97 * before
     figures = task.validate(params.detach(), every)
     assert figures.keys() == {f"{kind}{size}" for kind in ("bits", "ratio") for size in SIZES}

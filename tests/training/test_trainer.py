@@ -46,19 +46,23 @@ class Regression:
         self.worker = worker
         self.matrices = matrices
         self.stop_at = stop_at
-        self.target = torch.linspace(-1, 1, self.size)
+        self.target = torch.linspace(-1, 1, self.size, device=worker.device)
 
     def start(self) -> Start:
         params = np.random.default_rng(3).normal(size=self.size).astype(np.float32)
         every = np.ones(self.size, np.bool_)
         return Start(params, every, np.arange(self.size) < 15, np.ones(self.size, np.float32), self.matrices)
 
-    def loss(self, params, mask, batch_index):
-        if batch_index == self.stop_at:
+    def batch(self, index):
+        if index == self.stop_at:
             raise KeyboardInterrupt
-        rng = np.random.default_rng([7, batch_index])
+        rng = np.random.default_rng([7, index])
         inputs = rng.normal(size=(8, self.size)).astype(np.float32)[self.worker.share(8)]
-        error = torch.tensor(inputs) @ (params - self.target)
+        return (torch.tensor(inputs, device=self.worker.device),)
+
+    def loss(self, params, mask, batch):
+        (inputs,) = batch
+        error = inputs @ (params - self.target)
         loss = error.square().mean()
         return loss, {"peak": error.abs().max()}
 
@@ -154,7 +158,7 @@ def test_matches_torch_adam(tmp_path: Path) -> None:
     optimiser = torch.optim.Adam([reference], lr=1e-2)
     for step in range(20):
         optimiser.zero_grad()
-        task.loss(reference, trainer.mask, step)[0].backward()
+        task.loss(reference, trainer.mask, task.batch(step))[0].backward()
         optimiser.step()
     trainer.run()
     torch.testing.assert_close(trainer.params, reference, rtol=1e-5, atol=1e-6)
