@@ -25,8 +25,9 @@ from inrcodec.errors import EncodeError
     "--preset",
     default="small",
     show_default=True,
-    type=click.Choice(["paper", "small"]),
-    help="paper: the published sizes and schedule, for a GPU. small: 32-pixel images, for two cores.",
+    type=click.Choice(["paper", "paper-short", "small"]),
+    help="paper: the published sizes and schedule, for a GPU. paper-short: the published sizes in minutes of "
+    "a GPU. small: 32-pixel images, for two cores.",
 )
 @click.option(
     "--methods",

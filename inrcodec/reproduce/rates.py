@@ -77,8 +77,9 @@ class SurvivorCoder:
     def decode(self, data: bytes) -> Pixels:
         """The network's image in 8 bits."""
         side = self.preset.crop
-        params = decode_survivors(self.siren, data)
-        outputs = evaluate(self.siren.layout, params, coordinates(side, side, span="signed").numpy())
+        params = torch.from_numpy(decode_survivors(self.siren, data)).to(self.device)
+        coords = coordinates(side, side, span="signed", device=self.device)
+        outputs = evaluate(self.siren.layout, params, coords).cpu().numpy()
         pixels: Pixels = np.rint(outputs.clip(0, 1) * 255).astype(np.uint8).reshape(side, side, 3)
         return pixels
 

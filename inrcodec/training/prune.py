@@ -35,7 +35,11 @@ def prune(
     scores = score[candidates]
     if not np.isfinite(scores).all():
         raise ValueError("cannot rank parameters: a score is not finite")
-    order = np.argsort(scores, kind="stable")
     kept = mask.copy()
-    kept[candidates[order[: round(fraction * len(candidates))]]] = False
+    count = round(fraction * len(candidates))
+    if count:
+        # a fifth of the time of sorting, which adds up where every image is pruned on its own
+        limit = np.partition(scores, count - 1)[count - 1]
+        below, equal = candidates[scores < limit], candidates[scores == limit]
+        kept[below] = kept[equal[: count - len(below)]] = False
     return kept

@@ -6,6 +6,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -34,7 +35,7 @@ from inrcodec.reproduce.methods import (
     one_shot,
     parse_methods,
 )
-from inrcodec.reproduce.presets import PAPER, PRESETS, SMALL, Preset
+from inrcodec.reproduce.presets import PAPER, PAPER_SHORT, PRESETS, SMALL, Preset
 from inrcodec.reproduce.rates import jpeg_scan_bytes, load_rates
 from inrcodec.reproduce.run import Request, run_reproduction
 from inrcodec.reproduce.summary import write_summary
@@ -102,6 +103,27 @@ def test_paper_preset_is_the_published_one() -> None:
     assert len(narrow) == PAPER.rounds
     for index, count in enumerate(narrow, start=1):
         assert count == pytest.approx(weights * 0.8**index, rel=0.15)
+
+
+def test_short_preset_differs_from_the_published_one_in_its_schedule_only() -> None:
+    schedule = {name: getattr(PAPER, name) for name in ("name", "outer_lr", "dense_steps", "rounds")}
+    schedule |= {name: getattr(PAPER, name) for name in ("round_steps", "narrow_widths", "narrow_steps")}
+    assert replace(PAPER_SHORT, test_images=PAPER.test_images, **schedule) == PAPER
+    outer_steps = [p.dense_steps + 2 * p.rounds * p.round_steps for p in (PAPER, PAPER_SHORT)]
+    assert outer_steps[1] < outer_steps[0] / 50
+
+
+def test_short_preset_reaches_the_sparsities_that_the_paper_is_quoted_at() -> None:
+    left = int(PAPER_SHORT.layout().select("weight").sum())
+    counts = [left]
+    for _ in range(PAPER_SHORT.rounds):
+        counts.append(counts[-1] - round(PAPER_SHORT.fraction * counts[-1]))
+    quoted = [count for count in counts if count < 0.11 * left][::2]
+    assert quoted == pytest.approx([21_248, 13_599], abs=2)
+    narrow = [int(PAPER_SHORT.layout(width).select("weight").sum()) for width in PAPER_SHORT.narrow_widths]
+    for sparse, dense in zip(quoted, narrow[1:], strict=True):
+        assert sparse <= dense < 1.05 * sparse
+    assert narrow[0] > 2.4 * quoted[0]
 
 
 def test_small_preset_has_a_narrow_network_for_every_sparse_one() -> None:
@@ -345,3 +367,9 @@ def test_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with Image.open(out / name) as figure:
             assert np.asarray(figure).std() > 0
     assert not (out / "rates.png").exists()
+
+
+def test_every_preset_can_be_named() -> None:
+    (option,) = (parameter for parameter in reproduce.params if parameter.name == "preset")
+    assert isinstance(option.type, click.Choice)
+    assert set(option.type.choices) == set(PRESETS)
