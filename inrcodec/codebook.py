@@ -25,7 +25,7 @@ from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
 from inrcodec.errors import CodebookNotFoundError, FormatError
 from inrcodec.signal.prediction import PredictionNetwork
-from inrcodec.signal.restoration import RestorationNetwork, largest_sums
+from inrcodec.signal.restoration import KERNELS, Layer, RestorationNetwork, largest_sum
 from inrcodec.tile.partition import SIZES
 
 ID_BYTES = 4
@@ -139,10 +139,12 @@ def codebook_tensors(
 
 def restoration_tensors(network: RestorationNetwork) -> dict[str, Array]:
     """The tensors of a codebook, all of which begin with `restoration.`, that hold a restoration network."""
-    tensors: dict[str, Array] = {"restoration.shifts": np.array(network.shifts, np.int32)}
-    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True), 1):
-        tensors[f"restoration.weight{layer}"] = weight.astype(np.int16)
-        tensors[f"restoration.bias{layer}"] = bias.astype(np.int32)
+    tensors: dict[str, Array] = {}
+    for part, layers in network.parts.items():
+        tensors[f"restoration.{part}.shifts"] = np.array([layer.shift for layer in layers], np.int32)
+        for number, layer in enumerate(layers, 1):
+            tensors[f"restoration.{part}.weight{number}"] = layer.weight.astype(np.int16)
+            tensors[f"restoration.{part}.bias{number}"] = layer.bias.astype(np.int32)
     return tensors
 
 
@@ -177,7 +179,7 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
             magnitudes=magnitudes,
         )
         predictors = {size: _prediction_network(size, tensors, layout) for size in SIZES}
-        restoration = _restoration_network(tensors, layout.layers)
+        restoration = _restoration_network(tensors)
     except ValueError as error:
         raise FormatError(f"the codebook is incomplete or inconsistent: {error}") from error
     return Codebook(content_id(tensors), predictors, model, restoration, metadata)
@@ -206,16 +208,20 @@ def _context_network(name: str, tensors: Mapping[str, Array]) -> ContextNetwork:
     return ContextNetwork(**exact, tables=Tables(tensors[f"{name}.tables"]))
 
 
-def _restoration_network(tensors: Mapping[str, Array], layers: int) -> RestorationNetwork:
-    shifts = tensors["restoration.shifts"]
-    if shifts.min() < 0 or shifts.max() > _LARGEST_SHIFT:
-        raise ValueError("restoration.shifts")
-    weights, biases = (
-        tuple(tensors[f"restoration.{part}{layer}"].astype(np.float32) for layer in range(1, layers + 1))
-        for part in ("weight", "bias")
-    )
-    network = RestorationNetwork(weights, biases, tuple(shifts.tolist()))
-    if max(largest_sums(network)) >= 2**24:
+def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
+    parts: dict[str, list[Layer]] = {}
+    for part in KERNELS:
+        prefix = f"restoration.{part}."
+        shifts = tensors[f"{prefix}shifts"]
+        if shifts.min() < 0 or shifts.max() > _LARGEST_SHIFT:
+            raise ValueError(f"{prefix}shifts")
+        weights, biases = (
+            [tensors[f"{prefix}{kind}{number}"].astype(np.float32) for number in range(1, len(shifts) + 1)]
+            for kind in ("weight", "bias")
+        )
+        parts[part] = [Layer(*layer) for layer in zip(weights, biases, shifts.tolist(), strict=True)]
+    network = RestorationNetwork.of(parts)
+    if max(largest_sum(layer, number == 0) for number, layer in enumerate(network.layers)) >= 2**24:
         raise ValueError("restoration can exceed exact float32 integers")
     return network
 

@@ -4,7 +4,7 @@ All of it is checked from names, types and shapes alone, before anything is read
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS
 from inrcodec.entropy.syntax import Element, feature_counts, table_shapes
 from inrcodec.signal.prediction import predicted_harmonics
-from inrcodec.signal.restoration import INPUTS, SAMPLES
+from inrcodec.signal.restoration import FOLD, INPUTS, KERNELS, SAMPLES
 from inrcodec.tile.partition import SIZES, boundary_size
 
 MOST_BYTES = 1 << 28
@@ -49,13 +49,11 @@ class Layout:
 
     Attributes:
         modes: prediction modes.
-        layers: of the restoration network.
         kinds: of all tensors, by name.
         packed: rows and columns of packed matrices, by name; what `<name>.shape` must say.
     """
 
     modes: int
-    layers: int
     kinds: dict[str, Kind]
     packed: dict[str, tuple[int, int]]
 
@@ -103,8 +101,7 @@ def _implied(found: Mapping[str, Kind]) -> Layout:
     )
     if rest:
         raise ValueError(f"starts.{first}.bias3 is not of whole modes")
-    layers = length("restoration.shifts", _MOST_LAYERS)
-    layout = Layout(modes, layers, {"restoration.shifts": Kind("<i4", (layers,))}, {})
+    layout = Layout(modes, {}, {})
     kinds = layout.kinds
     for element, shape in table_shapes(modes).items():
         kinds[TENSORS[element]] = Kind("<u2", shape)
@@ -129,11 +126,35 @@ def _implied(found: Mapping[str, Kind]) -> Layout:
             kinds[f"{name}.mask"] = Kind("|u1", (-(-math.prod(matrix) // 8),))
             kinds[f"{name}.survivors"] = Kind("<i2", (None,))
             kinds[f"{prefix}bias{number}"] = Kind("<i4", matrix[:1])
-    inner = [length(f"restoration.bias{layer}", _MOST_WIDTH) for layer in range(1, layers)]
-    for layer, (inputs, outputs) in enumerate(_pairs(INPUTS, *inner, SAMPLES), 1):
-        kinds[f"restoration.weight{layer}"] = Kind("<i2", (outputs, inputs, 3, 3))
-        kinds[f"restoration.bias{layer}"] = Kind("<i4", (outputs,))
+    for part, channels in _restoration(length).items():
+        prefix, side = f"restoration.{part}.", KERNELS[part]
+        kinds[f"{prefix}shifts"] = Kind("<i4", (len(channels),))
+        for number, (inputs, outputs) in enumerate(channels, 1):
+            kinds[f"{prefix}weight{number}"] = Kind("<i2", (outputs, inputs, side, side))
+            kinds[f"{prefix}bias{number}"] = Kind("<i4", (outputs,))
     return layout
+
+
+def _restoration(length: Callable[[str, int], int]) -> dict[str, list[tuple[int, int]]]:
+    """Inputs and outputs of the layers of every part of the restoration network."""
+
+    def hidden(part: str, wanted: int | None = None) -> list[int]:
+        """Outputs of the part's layers; `wanted` replaces those of the last."""
+        layers = length(f"restoration.{part}.shifts", _MOST_LAYERS)
+        known = layers if wanted is None else layers - 1
+        found = [length(f"restoration.{part}.bias{number}", _MOST_WIDTH) for number in range(1, known + 1)]
+        return found if wanted is None else [*found, wanted]
+
+    head, branch = hidden("head"), hidden("branch")
+    inner = length("restoration.down.bias1", _MOST_WIDTH)
+    squares = FOLD**2 * head[-1]
+    return {
+        "head": _pairs(INPUTS, *head),
+        "down": [(squares, inner)],
+        "branch": _pairs(inner, *branch),
+        "up": [(branch[-1], squares)],
+        "tail": _pairs(head[-1], *hidden("tail", SAMPLES)),
+    }
 
 
 def _pairs(*widths: int) -> list[tuple[int, int]]:

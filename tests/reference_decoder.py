@@ -108,6 +108,8 @@ def decode(data, codebook_data):
         h, w = min(1024, height - top), min(1024, width - left)
         tile = file.rest() if number == tile_rows * tile_cols - 1 else file.take(file.varint())
         cells, residuals = read_tile(tile, -(-h // 32), -(-w // 32), planes, q, codebook)
+        for cell, array in residuals:
+            cell.reaches = [last_diagonal(plane) for plane in array]
         tile_samples = reconstruct(cells, residuals, planes, q, weighting, codebook)
         _, padded_h, padded_w = tile_samples.shape
         samples[:, top : top + padded_h, left : left + padded_w] = tile_samples
@@ -132,13 +134,13 @@ def unzstd(data):
 class Cell:
     """A cell.
 
-    Size in samples, first unit (y, x), n units per side; prediction mode, transform type and last significant
-    diagonal of every plane once decoded.
+    Size in samples, first unit (y, x), n units per side; once decoded prediction mode, transform type and all
+    planes' last significant diagonals, as coded (`last_diagonals`) and as residuals have them (`reaches`).
     """
 
     def __init__(self, size, y, x):
         self.size, self.y, self.x, self.n = size, y, x, size // 8
-        self.mode, self.transform, self.last_diagonals = 0, 0, []
+        self.mode, self.transform, self.last_diagonals, self.reaches = 0, 0, [], []
         self.sees_above_right, self.level = False, 0
 
     def units(self):
@@ -189,6 +191,13 @@ def block_cells(split, y, x):
         else:
             cells.append(Cell(16, y0, x0))
     return cells
+
+
+# ---- Section 4: the integers of a tile -------------------------------------------------------------------
+
+
+def last_diagonal(residuals):
+    return max((k + m + 1 for k, m in np.argwhere(residuals).tolist()), default=0)
 
 
 # ---- Section 5: rANS -------------------------------------------------------------------------------------
@@ -646,38 +655,34 @@ def predict(codebook, cell, b, q, count):
 
 
 def restore(samples, cell_at, q, codebook):
-    """Samples (planes, rows, columns) with the corrections of the restoration network."""
-    _, height, width = samples.shape
-    layers = len(codebook["restoration.shifts"])
-    x = {
-        (r, c): restoration_inputs(samples, cell_at, q, r, c)
-        for r in range(-layers, height // 2 + layers)
-        for c in range(-layers, width // 2 + layers)
-    }
-    for layer in range(1, layers + 1):
-        weight = codebook[f"restoration.weight{layer}"]
-        bias, shift = codebook[f"restoration.bias{layer}"], int(codebook["restoration.shifts"][layer - 1])
-        near = layers - layer
-        x = {
-            (r, c): bias
-            + sum(weight[:, :, i, j] @ x[r + i - 1, c + j - 1] for i in range(3) for j in range(3))
-            for r in range(-near, height // 2 + near)
-            for c in range(-near, width // 2 + near)
-        }
-        if layer < layers:
-            x = {place: np.clip(total >> shift, 0, 255) for place, total in x.items()}
-    result = samples.copy()
-    for plane, y, column in np.ndindex(samples.shape):
-        total = int(x[y // 2, column // 2][4 * plane + 2 * (y % 2) + column % 2])
-        result[plane, y, column] = clip(
-            int(samples[plane, y, column]) + ((2 * total * q + 2**shift) >> (shift + 1)), -8191, 8191
-        )
-    return result
+    """Samples (planes, rows, columns) with the corrections of the restoration network.
+
+    Arrays of positions are (rows, columns, channels); layers that look around leave one less at every side.
+    """
+    planes, height, width = samples.shape
+    layers = {part: len(codebook[f"restoration.{part}.shifts"]) for part in ("head", "branch", "tail")}
+    around = (layers["tail"] + 1) // 2 + layers["branch"]
+    radius = layers["head"] + 2 * around
+    rows, columns = (range(-radius, length // 2 + radius) for length in (height, width))
+    x = np.array([[restoration_inputs(samples, cell_at, q, r, c) for c in columns] for r in rows])
+    for number in range(1, layers["head"] + 1):
+        x = activations(codebook, "head", number, x)
+    squares = activations(codebook, "down", 1, to_squares(x))
+    for number in range(1, layers["branch"] + 1):
+        squares = activations(codebook, "branch", number, squares)
+    added = from_squares(convolved(codebook, "up", 1, squares) >> shift(codebook, "up", 1))
+    x = np.clip(inner(x, 2 * layers["branch"]) + added, 0, 255)
+    for number in range(1, layers["tail"]):
+        x = activations(codebook, "tail", number, x)
+    last = shift(codebook, "tail", layers["tail"])
+    t = from_squares(inner(convolved(codebook, "tail", layers["tail"], x), layers["tail"] % 2))
+    corrections = (2 * t[..., :planes].transpose(2, 0, 1) * q + 2**last) >> (last + 1)
+    return np.clip(samples + corrections, -8191, 8191)
 
 
 def restoration_inputs(samples, cell_at, q, r, c):
     planes, height, width = samples.shape
-    x = np.zeros(19, np.int64)
+    x = np.zeros(22, np.int64)
     for plane, i, j in np.ndindex(planes, 2, 2):
         sample = int(samples[plane, clip(2 * r + i, 0, height - 1), clip(2 * c + j, 0, width - 1)])
         x[4 * plane + 2 * i + j] = clip((32 * sample + q) // (2 * q), -1023, 1023)
@@ -689,8 +694,45 @@ def restoration_inputs(samples, cell_at, q, r, c):
     neighbours = cell(r, c - 1), cell(r, c + 1), cell(r - 1, c), cell(r + 1, c)
     x[12:16] = [16 * (other is not here) for other in neighbours]
     x[16:18] = 16 * (here.size == 8), 16 * (here.size == 32)
-    x[18] = round(4 * math.log2(1 + q)) - 40
+    x[18 : 18 + planes] = [(8 * reach + here.size - 1) // here.size for reach in here.reaches]
+    x[21] = round(4 * math.log2(1 + q)) - 40
     return x
+
+
+def convolved(codebook, part, number, x):
+    weight, bias = (codebook[f"restoration.{part}.{kind}{number}"] for kind in ("weight", "bias"))
+    k = weight.shape[-1]
+    height, width = (length - k + 1 for length in x.shape[:2])
+    return bias + sum(
+        np.einsum("rci,oi->rco", x[i : i + height, j : j + width], weight[:, :, i, j])
+        for i in range(k)
+        for j in range(k)
+    )
+
+
+def shift(codebook, part, number):
+    return int(codebook[f"restoration.{part}.shifts"][number - 1])
+
+
+def activations(codebook, part, number, x):
+    return np.clip(convolved(codebook, part, number, x) >> shift(codebook, part, number), 0, 255)
+
+
+def to_squares(x):
+    """Channel 4a + 2i + j of square (r, c) is channel a of position (2r + i, 2c + j)."""
+    height, width, channels = x.shape
+    split = x.reshape(height // 2, 2, width // 2, 2, channels)
+    return split.transpose(0, 2, 4, 1, 3).reshape(height // 2, width // 2, 4 * channels)
+
+
+def from_squares(x):
+    height, width, channels = x.shape
+    split = x.reshape(height, width, channels // 4, 2, 2)
+    return split.transpose(0, 3, 1, 4, 2).reshape(2 * height, 2 * width, channels // 4)
+
+
+def inner(x, margin):
+    return x[margin : len(x) - margin, margin : x.shape[1] - margin]
 
 
 # ---- Section 10: pixels ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,13 +14,22 @@ from inrcodec.entropy.rans import PRECISION
 from inrcodec.entropy.sign_hiding import telling
 from inrcodec.entropy.syntax import DIAGONAL_FEATURES, MAGNITUDE_FEATURES, SPLIT_ROWS, TRANSFORM_FEATURES
 from inrcodec.signal.prediction import predicted_harmonics
-from inrcodec.signal.restoration import INPUTS, SAMPLES
-from inrcodec.tile.partition import SIZES, SPLITS, Partition, boundary_size
+from inrcodec.signal.restoration import INPUTS, KERNELS, SAMPLES
+from inrcodec.tile.partition import SIZES, SPLITS, CellMap, Partition, boundary_size
 from inrcodec.tile.symbols import TileSymbols
 from inrcodec.tile.transform_types import TRANSFORMS
 
 HIDDEN = 12
 MODES = 3
+BRANCH = 4
+RESTORATION = {
+    "head": ([8, 8], (INPUTS, 6), (6, 5)),
+    "down": ([8], (20, BRANCH)),
+    "branch": ([8, 8], (BRANCH, BRANCH), (BRANCH, BRANCH)),
+    "up": ([8], (BRANCH, 20)),
+    "tail": ([8, 8, 16], (5, 6), (6, 5), (5, SAMPLES)),
+}
+"""Shifts of the layers of restoration, and their inputs and outputs."""
 METADATA = {"recipe": {"name": "synthetic"}, "trained_on": "nothing"}
 
 
@@ -46,12 +56,14 @@ def codebook_tensors():
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
         "phases": frequencies("phases", 27 * MODES, TRANSFORMS),
-        "restoration.shifts": np.array([8, 8, 16], np.int32),
     }
-    for layer, (inputs, outputs) in enumerate(((INPUTS, 6), (6, 5), (5, SAMPLES)), 1):
-        weight, bias = f"restoration.weight{layer}", f"restoration.bias{layer}"
-        tensors[weight] = draw(weight, (outputs, inputs, 3, 3), -60, 60).astype(np.int16)
-        tensors[bias] = draw(bias, (outputs,), -9999, 9999)
+    for part, (shifts, *channels) in RESTORATION.items():
+        tensors[f"restoration.{part}.shifts"] = np.array(shifts, np.int32)
+        for layer, (inputs, outputs) in enumerate(channels, 1):
+            weight, bias = f"restoration.{part}.weight{layer}", f"restoration.{part}.bias{layer}"
+            side = KERNELS[part]
+            tensors[weight] = draw(weight, (outputs, inputs, side, side), -60, 60).astype(np.int16)
+            tensors[bias] = draw(bias, (outputs,), -9999, 9999)
     for size in SIZES:
         inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
         shapes = {"1": (HIDDEN, inputs), "2": (HIDDEN, HIDDEN), "3": (outputs, HIDDEN + inputs)}
@@ -89,10 +101,12 @@ def broken_codebooks():
     for name in (
         "splits",
         "modes",
-        "restoration.shifts",
-        "restoration.weight1",
-        "restoration.weight3",
-        "restoration.bias2",
+        "restoration.head.shifts",
+        "restoration.head.weight1",
+        "restoration.down.weight1",
+        "restoration.up.bias1",
+        "restoration.tail.weight2",
+        "restoration.branch.bias1",
         "extents.8.tables",
         "magnitudes.32.weight1",
         "starts.8.bias2",
@@ -110,10 +124,11 @@ def broken_codebooks():
     yield "more than 16 bits", tensors | {"magnitudes.8.weight1": wide}
     sums = np.full_like(tensors["starts.8.bias3"], 2**31 - 1)
     yield "more than 32 bits", tensors | {"starts.8.bias3": sums}
-    large = np.full_like(tensors["restoration.weight2"], 2000)
-    yield "exactness of restoration", tensors | {"restoration.weight2": large}
+    for name in ("restoration.head.weight2", "restoration.up.weight1"):
+        large = np.full_like(tensors[name], 32000)
+        yield f"exactness of {name}", tensors | {name: large}
     for shift in (-1, 25):
-        yield f"shift {shift}", tensors | {"restoration.shifts": np.array([8, shift, 16], np.int32)}
+        yield f"shift {shift}", tensors | {"restoration.tail.shifts": np.array([8, shift, 16], np.int32)}
     for shape in ([1 << 20, 1 << 20], [-8, -8], [1, 1 << 30]):
         yield f"shape {shape}", tensors | {"starts.8.weight1.shape": np.array(shape, np.int32)}
     yield "64 bits", tensors | {"starts.8.weight1.shape": tensors["starts.8.weight1.shape"].astype(np.int64)}
@@ -124,9 +139,9 @@ def broken_codebooks():
     padding = tensors["starts.8.weight1.mask"].copy()
     padding[-1] |= 1
     yield "padding of a mask", tensors | {"starts.8.weight1.mask": padding}
-    for name in ("restoration.shifts", "restoration.bias1", "starts.8.bias1", "magnitudes.8.bias2"):
+    for name in ("restoration.up.shifts", "restoration.head.bias1", "starts.8.bias1", "magnitudes.8.bias2"):
         yield f"column {name}", tensors | {name: tensors[name][:, None]}
-    yield "shifts (1, 1)", tensors | {"restoration.shifts": np.zeros((1, 1), np.int32)}
+    yield "shifts (1, 1)", tensors | {"restoration.up.shifts": np.zeros((1, 1), np.int32)}
     for prefix in ("extents.16.", "magnitudes.16."):
         # What has no outputs fits what has no inputs.
         hidden = {
@@ -136,7 +151,8 @@ def broken_codebooks():
         hidden |= {f"{prefix}weight{n}": tensors[f"{prefix}weight{n}"][:, :0] for n in (2, 3)}
         hidden[f"{prefix}weight2"] = hidden[f"{prefix}weight2"][:0]
         yield f"nothing hidden in {prefix}", tensors | hidden
-    yield "400 layers", tensors | layers(400)
+    for count in (65, 400):
+        yield f"{count} layers", tensors | layers(count)
     for name, place, value in (
         ("modes", 0, 0),
         ("extents.8.tables", 3, 16000),
@@ -153,7 +169,7 @@ def broken_codebooks():
         "length of a mask",
         tensors | {"starts.8.weight1.mask": np.append(tensors["starts.8.weight1.mask"], padding[:1])},
     )
-    yield "no layers", tensors | {"restoration.shifts": np.zeros(0, np.int32)}
+    yield "no layers", tensors | {"restoration.branch.shifts": np.zeros(0, np.int32)}
     yield "another tensor", tensors | {"more": np.zeros(1, np.int32)}
     yield (
         "too wide",
@@ -170,13 +186,25 @@ def broken_codebooks():
 
 
 def layers(count):
-    """A restoration network of one channel and many layers that do nothing."""
-    result = {"restoration.shifts": np.zeros(count, np.int32)}
-    for layer in range(1, count + 1):
-        shape = SAMPLES if layer == count else 1, 1 if layer > 1 else INPUTS, 3, 3
-        result[f"restoration.weight{layer}"] = np.zeros(shape, np.int16)
-        result[f"restoration.bias{layer}"] = np.zeros(shape[:1], np.int32)
+    """Restoration whose head, branch and tail have so many layers, which do nothing."""
+    result = {}
+    for part, first, inner, last in (
+        ("head", INPUTS, 5, 5),
+        ("branch", BRANCH, BRANCH, BRANCH),
+        ("tail", 5, 5, SAMPLES),
+    ):
+        result[f"restoration.{part}.shifts"] = np.zeros(count, np.int32)
+        for layer, (inputs, outputs) in enumerate(pairwise([first, *[inner] * (count - 1), last]), 1):
+            result[f"restoration.{part}.weight{layer}"] = np.zeros((outputs, inputs, 3, 3), np.int16)
+            result[f"restoration.{part}.bias{layer}"] = np.zeros(outputs, np.int32)
     return result
+
+
+def cells_of(partition, channels):
+    """Cells of planes, residuals of which reach up to all kinds of diagonals."""
+    sizes = partition.size[partition.owner]
+    last = np.stack([(7 * partition.owner + plane) % (2 * sizes) for plane in range(channels)])
+    return CellMap(partition.owner, sizes, last)
 
 
 def tile_symbols(name, blocks, channels, largest=40, sparsity=12):

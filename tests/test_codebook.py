@@ -76,7 +76,7 @@ def test_pruned_matrices_are_masks_and_survivors(shape, sparsity):
 
 
 def test_as_many_layers_as_there_may_be(tensors):
-    assert len(from_tensors(tensors | synthetic.layers(64), {}).restoration.weights) == 64
+    assert len(from_tensors(tensors | synthetic.layers(64), {}).restoration.layers) == 3 * 64 + 2
 
 
 def test_types_that_numpy_does_not_know_are_refused(tmp_path, tensors):

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
 from inrcodec.container import Weighting
+from inrcodec.decisions.effort import EFFORTS
 from inrcodec.errors import InputError
 from inrcodec.metrics import Pixels
 from inrcodec.signal.quantiser import DEFAULT_TUNE, TUNES
@@ -138,9 +139,15 @@ def _tune(value: str) -> str | Weighting:
     return weighting
 
 
+def _effort(value: str) -> int:
+    if int(value) not in EFFORTS:
+        raise ValueError(value)
+    return int(value)
+
+
 _INR_OPTIONS: dict[str, Callable[[str], Any]] = {
     "tune": _tune,
-    "effort": int,
+    "effort": _effort,
     "entropy": str,
     "codebook": str,
     "device": str,

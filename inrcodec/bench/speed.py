@@ -131,7 +131,7 @@ def profile(photo: Pixels) -> None:
     blocks, box = (height // BLOCK, width // BLOCK), (0, 0, height, width)
     predictors, model, step = book.predictors, book.entropy, quantiser.step
     fit = kernels.fit_tile(planes, quantiser, predictors, model, EFFORTS[DEFAULT_EFFORT])
-    coded, cells = kernels.write_tile(fit.symbols, step, model), fit.symbols.partition.map
+    coded, cells = kernels.write_tile(fit.symbols, step, model), fit.symbols.cells
     stages: dict[str, Run] = {
         "fit": lambda: kernels.fit_tile(planes, quantiser, predictors, model, EFFORTS[DEFAULT_EFFORT]),
         "write": lambda: kernels.write_tile(fit.symbols, step, model),
@@ -149,9 +149,10 @@ def profile(photo: Pixels) -> None:
     print(f"\nrestoration: {products / 1e9:.1f} GMAC as FORMAT.md has it, {rate:.0f} GMAC/s")
 
 
-def _products(network: RestorationNetwork) -> int:
-    """Multiplications of a position."""
-    return sum(weight.size for weight in network.weights)
+def _products(network: RestorationNetwork) -> float:
+    """Multiplications of a position, of which the branch has a quarter."""
+    of_part = {part: sum(layer.weight.size for layer in layers) for part, layers in network.parts.items()}
+    return of_part["head"] + of_part["tail"] + sum(of_part[part] for part in ("down", "branch", "up")) / 4
 
 
 def large(photo: Pixels, megapixels: float) -> None:

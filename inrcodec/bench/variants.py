@@ -1,10 +1,10 @@
-"""Codebooks without a part, to measure what it is worth: `python -m inrcodec.bench.variants ROUNDS OUT`.
+"""Codebooks without a part, to measure what it is worth: `python -m inrcodec.bench.variants OUT [ROUNDS]`.
 
-ROUNDS is the folder of a `starts` run. Into OUT go the default codebook without its restoration network
-(`no-restoration.safetensors`), with a price of 14 bits on every transform type but cosines
-(`no-transforms.safetensors`), and with the prediction networks of every round (`round-00.safetensors`, ...);
-and, for the recipes that train the rest of a codebook, a starts file with networks of zeros
-(`zero-starts.safetensors`).
+Into OUT go the default codebook without its restoration network (`no-restoration.safetensors`), and with a
+price of 14 bits on every transform type but cosines (`no-transforms.safetensors`). With ROUNDS, the folder of
+a `starts` run, so do the default codebook with the prediction networks of every round
+(`round-00.safetensors`, ...) and, for the recipes that train the rest of a codebook, a starts file with
+networks of zeros (`zero-starts.safetensors`).
 """
 
 import sys
@@ -26,7 +26,7 @@ from inrcodec.training.checkpoint import load_arrays, save_arrays
 from inrcodec.training.contexts import load_predictors
 
 
-def main(rounds: str, out: str) -> None:
+def main(out: str, rounds: str | None = None) -> None:
     """Writes the codebooks."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,15 +41,16 @@ def main(rounds: str, out: str) -> None:
         "no-restoration": without(("restoration.",), tensors) | nothing,
         "no-transforms": tensors | {"phases": cosines},
     }
-    files = sorted(Path(rounds).glob("round-*.safetensors"))
+    files = sorted(Path(rounds).glob("round-*.safetensors")) if rounds else []
     for file in files:
         variants[file.stem] = codebook_tensors(load_predictors(file), entropy, default.restoration)
     for name, variant in variants.items():
         data = serialise(variant, {"recipe": name})
         (folder / f"{name}.safetensors").write_bytes(data)
-    tensors, metadata = load_arrays(files[0])
-    zeros = {name: np.zeros_like(tensor) for name, tensor in tensors.items()}
-    save_arrays(folder / "zero-starts.safetensors", zeros, metadata)
+    if files:
+        tensors, metadata = load_arrays(files[0])
+        zeros = {name: np.zeros_like(tensor) for name, tensor in tensors.items()}
+        save_arrays(folder / "zero-starts.safetensors", zeros, metadata)
 
 
 if __name__ == "__main__":

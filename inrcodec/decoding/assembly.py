@@ -22,7 +22,7 @@ from inrcodec.container import TILE
 from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.restoration import RestorationNetwork
-from inrcodec.tile.partition import BLOCK, UNIT, Box, CellMap
+from inrcodec.tile.partition import BLOCK, UNIT, Box, CellMap, IntArray
 
 _PATCH = (TILE // 2, TILE)
 """Rows and columns of samples that are restored at a time."""
@@ -178,14 +178,18 @@ def _pieces(box: Box, whole: Box, pitch: tuple[int, int]) -> list[Box]:
 
 def _joined_tiles(box: Box, tiles: Mapping[Box, Tile]) -> Tile:
     """What lies in a box, from the tiles that it touches."""
-    # Numbers that tell the cells of different tiles apart.
-    owners = {
-        _units(place): tile.cells.owner + number * (TILE // UNIT) ** 2
-        for number, (place, tile) in enumerate(tiles.items())
-    }
-    sizes = {_units(place): tile.cells.size for place, tile in tiles.items()}
-    planes = {place: tile.planes for place, tile in tiles.items()}
-    return Tile(_joined(box, planes), CellMap(_joined(_units(box), owners), _joined(_units(box), sizes)))
+
+    def joined(made: Callable[[int, CellMap], IntArray]) -> IntArray:
+        places = enumerate(tiles.items())
+        return _joined(_units(box), {_units(place): made(n, tile.cells) for n, (place, tile) in places})
+
+    cells = CellMap(
+        # Numbers that tell the cells of different tiles apart.
+        joined(lambda number, cells: cells.owner + number * (TILE // UNIT) ** 2),
+        joined(lambda _, cells: cells.size),
+        joined(lambda _, cells: cells.last_diagonals),
+    )
+    return Tile(_joined(box, {place: tile.planes for place, tile in tiles.items()}), cells)
 
 
 def _units(box: Box) -> Box:

@@ -60,7 +60,7 @@ class TileDecoder:
         else:
             symbols = self.kernels.read_tile(data, blocks, self.channels, step, model)
         planes = self.kernels.reconstruct(symbols, self.quantiser, self.codebook.predictors)
-        return Tile(planes, symbols.partition.map)
+        return Tile(planes, symbols.cells)
 
 
 def assembly_of(

@@ -58,7 +58,7 @@ class TileEncoder:
             data = zstd_payload.write_tile(fit.symbols)
         else:
             data = self.kernels.write_tile(fit.symbols, quantiser.step, self.codebook.entropy)
-        return data, Tile(fit.planes, fit.symbols.partition.map)
+        return data, Tile(fit.planes, fit.symbols.cells)
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,14 @@ class _Unrestored(ctypes.Structure):
 
     _fields_: ClassVar = [
         *((n, ctypes.c_int) for n in ("channels", "height", "width")),
-        *((n, _Pointer) for n in ("planes", "owner", "sizes")),
+        *((n, _Pointer) for n in ("planes", "owner", "sizes", "last")),
     ]
+
+
+class _RestorerShape(ctypes.Structure):
+    """`sinr_restorer_shape` of native/src/restoration.h."""
+
+    _fields_: ClassVar = [*((n, ctypes.c_int) for n in ("head", "branch", "tail")), ("channels", _Pointer)]
 
 
 class _Box(ctypes.Structure):
@@ -187,13 +193,14 @@ def _predictor(network: PredictionNetwork) -> _Network:
 @lru_cache(maxsize=4)
 def _restorer(network: RestorationNetwork) -> _Network:
     tensors = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        tensors += [_integers(weight, np.int16), _integers(bias, np.int32)]
-    channels = np.array([network.weights[0].shape[1], *map(len, network.biases)], np.int32)
-    shifts = np.array(network.shifts, np.int32)
+    for layer in network.layers:
+        tensors += [_integers(layer.weight, np.int16), _integers(layer.bias, np.int32)]
+    channels = np.array([len(layer.bias) for layer in network.layers], np.int32)
+    shifts = np.array([layer.shift for layer in network.layers], np.int32)
+    parts = (len(layers) for layers in (network.head, network.branch, network.tail))
+    shape = ctypes.byref(_RestorerShape(*parts, channels.ctypes.data))
     make = _library().sinr_restorer_make
-    layers = len(network.shifts)
-    return _Network.made(make, tensors, layers, _pointer(channels), tensors, _pointer(shifts))
+    return _Network.made(make, tensors, shape, tensors, _pointer(shifts))
 
 
 def _predictors(networks: Mapping[int, PredictionNetwork]) -> Any:
@@ -356,7 +363,8 @@ class NativeKernels:
         samples = np.ascontiguousarray(planes, np.int16)
         owner = np.ascontiguousarray(cells.owner, np.int32)
         sizes = np.ascontiguousarray(cells.size, np.uint8)
-        parts = (array.ctypes.data for array in (samples, owner, sizes))
+        last = np.ascontiguousarray(cells.last_diagonals, np.uint8)
+        parts = (array.ctypes.data for array in (samples, owner, sizes, last))
         picture = _Unrestored(*samples.shape, *parts)
         restorer = _Pointer(_restorer(network).address)
         self._run(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from inrcodec.decisions import fitting
 from inrcodec.decisions.effort import Effort
@@ -34,8 +35,10 @@ from inrcodec.signal.quantiser import Quantiser
 from inrcodec.signal.restoration import (
     FOLD,
     HIDDEN_MAX,
+    Layer,
     RestorationNetwork,
     correction,
+    inner,
     inputs,
     surroundings,
 )
@@ -69,14 +72,20 @@ class TorchKernels(NumpyKernels):
     ) -> Planes:
         """See `Kernels`."""
         x = _tensor(inputs(planes, cells, step, *surroundings(network, box)), self.device)
-        last = len(network.weights) - 1
-        for number, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-            x = _convolve(x, _tensor(weight, self.device), _tensor(bias, self.device))
-            if number < last:
-                x = torch.floor(x * 0.5 ** network.shifts[number]).clamp_(0, HIDDEN_MAX)
+        for layer in network.head:
+            x = _activations(_convolve(x, layer), layer)
+        y = _activations(_convolve(pixel_unshuffle(x, 2), network.down), network.down)
+        for layer in network.branch:
+            y = _activations(_convolve(y, layer), layer)
+        added = torch.floor(_convolve(y, network.up) * 0.5**network.up.shift)
+        x = (inner(x, 2 * len(network.branch)) + pixel_shuffle(added, 2)).clamp_(0, HIDDEN_MAX)
+        *hidden, last = network.tail
+        for layer in hidden:
+            x = _activations(_convolve(x, layer), layer)
+        x = inner(_convolve(x, last), len(network.tail) % 2)
         outputs = x[: len(planes) * FOLD**2].cpu().numpy()
         top, left, bottom, right = box
-        samples = planes[:, top:bottom, left:right] + correction(outputs, network.shifts[-1], step)
+        samples = planes[:, top:bottom, left:right] + correction(outputs, last.shift, step)
         return np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX).astype(np.int16)
 
     def fit_tile(
@@ -138,15 +147,21 @@ def _tensor(array: npt.NDArray[np.floating], device: str) -> Tensor:
     return torch.as_tensor(array, dtype=torch.float64, device=device)
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A 3 x 3 convolution of (in, H, W) without padding: (out, H - 2, W - 2)."""
-    _, height, width = x.shape
-    result = bias[:, None].repeat(1, (height - 2) * (width - 2))
-    for dy in range(3):
-        for dx in range(3):
-            shifted = x[:, dy : dy + height - 2, dx : dx + width - 2].reshape(len(x), -1)
+def _activations(sums: Tensor, layer: Layer) -> Tensor:
+    return torch.floor(sums * 0.5**layer.shift).clamp_(0, HIDDEN_MAX)
+
+
+def _convolve(x: Tensor, layer: Layer) -> Tensor:
+    """A k x k convolution of (in, H, W) without padding: (out, H - k + 1, W - k + 1)."""
+    weight, bias = (_tensor(part, str(x.device)) for part in (layer.weight, layer.bias))
+    side = weight.shape[-1]
+    height, width = (length - side + 1 for length in x.shape[1:])
+    result = bias[:, None].repeat(1, height * width)
+    for dy in range(side):
+        for dx in range(side):
+            shifted = x[:, dy : dy + height, dx : dx + width].reshape(len(x), -1)
             result = torch.addmm(result, weight[:, :, dy, dx], shifted)
-    return result.reshape(-1, height - 2, width - 2)
+    return result.reshape(-1, height, width)
 
 
 def load(device: str, jobs: int | None = None) -> TorchKernels:

@@ -5,12 +5,16 @@ beside edges. The network sees the decoded samples in units of the quantiser ste
 lie and how large cells are, and predicts the error of every sample. It is the last stage of decoding: no
 cell is predicted from restored samples.
 
-Samples are handled in squares of FOLD x FOLD, one position of the network each. Weights and activations are
-bounded so that every float32 sum is an exact integer below 2**24; they may be added in any order.
+Samples are handled in squares of FOLD x FOLD, one position of the network each. The network has the shape of
+a U (Ronneberger, Fischer, Brox 2015): what its head makes of the positions is also looked at by a branch, in
+squares of 2 x 2 positions, which sees twice as far for a quarter of the work and whose result is added back
+before the tail. Weights and activations are bounded so that every float32 sum is an exact integer below
+2**24; they may be added in any order.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +28,8 @@ FOLD = 2
 PLANES = 3
 SAMPLES = PLANES * FOLD**2
 """Sample inputs and outputs of a position: plane by plane, rows first."""
-INPUTS = SAMPLES + 7
-"""Inputs: the samples, four borders, two cell sizes, and the quantiser step."""
+INPUTS = SAMPLES + 10
+"""Inputs: the samples, four borders, two cell sizes, three reaches, and the quantiser step."""
 ONE = 16
 """An input of one: a quantiser step in a sample, or a condition that holds."""
 INPUT_MAX = 1023
@@ -45,6 +49,7 @@ FloatArray = npt.NDArray[np.float64]
 Planes = npt.NDArray[np.int16]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Array = TypeVar("Array", bound=Any)
 
 
 def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntArray) -> Float32Array:
@@ -88,34 +93,95 @@ def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntA
     )
     for number, condition in enumerate(conditions):
         result[SAMPLES + number] = ONE * condition
+    for plane, last in enumerate(cells.last_diagonals):
+        # Rounded up: of a cell that something is coded of, this is not zero.
+        result[SAMPLES + len(conditions) + plane] = -(-of_cells(last) * ONE // (2 * sizes))
     result[-1] = log_step(step) - TYPICAL_LOG_STEP
     return result
 
 
 @dataclass(frozen=True, eq=False)
-class RestorationNetwork:
-    """The network: convolutions of 3 x 3 positions, clipped ReLUs between them.
+class Layer:
+    """A convolution.
 
     Attributes:
-        weights: per layer (out, in, 3, 3), integers in float32; from INPUTS channels to SAMPLES.
-        biases: per layer (out,), integers in float32.
-        shifts: per layer, the right shift after it, 0 to 24. A result of one is HIDDEN_MAX in hidden layers,
-            and a quantiser step in the last.
+        weight: (out, in, k, k), integers in float32.
+        bias: (out,), integers in float32.
+        shift: the right shift after it, 0 to 24.
     """
 
-    weights: tuple[Float32Array, ...]
-    biases: tuple[Float32Array, ...]
-    shifts: tuple[int, ...]
+    weight: Float32Array
+    bias: Float32Array
+    shift: int
+
+
+KERNELS = {"head": 3, "down": 1, "branch": 3, "up": 1, "tail": 3}
+"""The parts of the network in order, and the sides of their kernels."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestorationNetwork:
+    """The network: convolutions, and clipped ReLUs after all but the last and `up`.
+
+    A result of one is HIDDEN_MAX, and a quantiser step in the last layer. The branch sees squares of 2 x 2
+    positions, see `squares_of`.
+
+    Attributes:
+        head: layers from INPUTS to A channels.
+        down: from squares of these, 4 A channels, to those of the branch.
+        branch: layers of the branch.
+        up: from the branch's channels to 4 A. Its results are added to those of the head, and clipped.
+        tail: layers from A channels to SAMPLES.
+    """
+
+    head: tuple[Layer, ...]
+    down: Layer
+    branch: tuple[Layer, ...]
+    up: Layer
+    tail: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Sequence[Layer]]) -> "RestorationNetwork":
+        """A network of the layers of each of KERNELS."""
+        (down,), (up,) = parts["down"], parts["up"]
+        return cls(tuple(parts["head"]), down, tuple(parts["branch"]), up, tuple(parts["tail"]))
 
     @classmethod
     def identity(cls) -> "RestorationNetwork":
         """A network that changes nothing."""
-        return cls((np.zeros((SAMPLES, INPUTS, 3, 3), np.float32),), (np.zeros(SAMPLES, np.float32),), (0,))
+        shapes = {"head": (1, INPUTS), "down": (1, 4), "branch": (1, 1), "up": (4, 1), "tail": (SAMPLES, 1)}
+        return cls.of(
+            {
+                part: [Layer(np.zeros((out, ins, k, k), np.float32), np.zeros(out, np.float32), 0)]
+                for (part, (out, ins)), k in zip(shapes.items(), KERNELS.values(), strict=True)
+            }
+        )
+
+    @property
+    def parts(self) -> dict[str, tuple[Layer, ...]]:
+        """The layers of each of KERNELS."""
+        return {
+            "head": self.head,
+            "down": (self.down,),
+            "branch": self.branch,
+            "up": (self.up,),
+            "tail": self.tail,
+        }
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers in order."""
+        return tuple(layer for part in self.parts.values() for layer in part)
+
+    @property
+    def reach(self) -> int:
+        """Squares of the branch to either side that a result depends on, before the branch."""
+        return -(-len(self.tail) // 2) + len(self.branch)
 
     @property
     def radius(self) -> int:
         """Positions to either side whose samples a position's result depends on."""
-        return len(self.weights)
+        return len(self.head) + 2 * self.reach
 
     @property
     def margin(self) -> int:
@@ -133,7 +199,7 @@ def restore(
         planes: (1 or 3, H, W) int16 samples of `reconstruct`; left as they are.
         cells: (H / 8, W / 8) units and the cells that cover them.
         step: quantiser step in fixed-point units.
-        box: the part, in samples, multiples of FOLD; all of it by default.
+        box: the part, in samples, multiples of 2 * FOLD; all of it by default.
 
     Returns:
         (1 or 3, bottom - top, right - left) int16 samples within SAMPLE_MAX.
@@ -166,20 +232,40 @@ def _correction(
 ) -> FloatArray:
     """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
     rows, cols = surroundings(network, part)
-    x = inputs(planes, cells, step, rows, cols).reshape(INPUTS, -1)
-    used = len(planes) * FOLD**2
-    *hidden, last = zip(network.weights, network.biases, network.shifts, strict=True)
-    for weight, bias, shift in hidden:
-        x = _convolve(x, weight, bias, len(cols))
-        x *= np.float32(0.5**shift)
-        np.clip(np.floor(x, out=x), 0, HIDDEN_MAX, out=x)
-    weight, bias, shift = last
-    x = _convolve(x, weight[:used], bias[:used], len(cols))
-    height, width = len(rows) - 2 * network.radius, len(cols) - 2 * network.radius
-    # Every layer has shortened the flat array by two rows and two positions.
-    flat = np.zeros((used, height * len(cols)), np.float32)
-    flat[:, : x.shape[1]] = x
-    return correction(flat.reshape(used, height, len(cols))[:, :, :width], shift, step)
+    x = inputs(planes, cells, step, rows, cols)
+    for layer in network.head:
+        x = _activations(_convolve(x, layer), layer)
+    y = _activations(_convolve(squares_of(x), network.down), network.down)
+    for layer in network.branch:
+        y = _activations(_convolve(y, layer), layer)
+    added = np.floor(_convolve(y, network.up) * np.float32(0.5**network.up.shift))
+    x = np.clip(inner(x, 2 * len(network.branch)) + positions_of(added), 0, HIDDEN_MAX)
+    *hidden, last = network.tail
+    for layer in hidden:
+        x = _activations(_convolve(x, layer), layer)
+    # Whole squares of the branch may be a position more than the tail needs.
+    x = inner(_convolve(x, last), len(network.tail) % 2)
+    return correction(x[: len(planes) * FOLD**2], last.shift, step)
+
+
+def squares_of(x: Float32Array) -> Float32Array:
+    """Squares of 2 x 2 positions as channels: (C, H, W) to (4 C, H / 2, W / 2), channel, row, column."""
+    channels, height, width = x.shape
+    squares = x.reshape(channels, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
+    return squares.reshape(4 * channels, height // 2, width // 2)
+
+
+def positions_of(squares: Float32Array) -> Float32Array:
+    """The inverse of `squares_of`: (4 C, H, W) to (C, 2 H, 2 W)."""
+    channels, height, width = squares.shape
+    x = squares.reshape(channels // 4, 2, 2, height, width).transpose(0, 3, 1, 4, 2)
+    return x.reshape(channels // 4, 2 * height, 2 * width)
+
+
+def inner(x: Array, margin: int) -> Array:
+    """(..., H, W) without some positions at every side."""
+    result: Array = x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
+    return result
 
 
 def surroundings(network: RestorationNetwork, part: Box) -> tuple[IntArray, IntArray]:
@@ -211,39 +297,44 @@ def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int) ->
     return squares.transpose(0, 3, 1, 4, 2).reshape(-1, height * FOLD, width * FOLD)
 
 
-def largest_sums(network: RestorationNetwork) -> list[float]:
-    """Per layer, a bound of the magnitude of its sums; exact below 2**24."""
-    bounds, sums = INPUT_BOUNDS, []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        products = np.abs(weight).sum((2, 3), dtype=np.float64) @ bounds
-        sums.append(float((products + np.abs(bias)).max()))
-        bounds = np.full(len(weight), float(HIDDEN_MAX))
-    return sums
-
-
-def _convolve(x: Float32Array, weight: Float32Array, bias: Float32Array, width: int) -> Float32Array:
-    """A convolution without padding, of rows that lie one after another.
+def largest_sum(layer: Layer, first: bool) -> float:
+    """A bound of the magnitude of a layer's sums; exact below 2**24.
 
     Args:
-        x: (in, n), rows of `width` positions.
-        weight: (out, in, 3, 3).
-        bias: (out,).
-        width: positions of a row; stays the same, so the last two results of a row mean nothing.
-
-    Returns:
-        (out, n - 2 width - 2).
+        layer: the layer.
+        first: whether it reads inputs, not results of others.
     """
-    # One matrix per column of the kernel; three rows that lie below each other share a product.
-    matrices = np.ascontiguousarray(weight.transpose(3, 0, 2, 1)).reshape(3, len(weight), -1)
-    count = x.shape[1] - 2 * width - 2
-    result = np.empty((len(weight), count), np.float32)
-    rows = np.empty((3 * len(x), _WINDOW + 2), np.float32)
-    total, product = np.empty((2, len(weight), _WINDOW), np.float32)
+    bounds = INPUT_BOUNDS if first else np.full(layer.weight.shape[1], float(HIDDEN_MAX))
+    products = np.abs(layer.weight).sum((2, 3), dtype=np.float64) @ bounds
+    return float((products + np.abs(layer.bias)).max())
+
+
+def _activations(sums: Float32Array, layer: Layer) -> Float32Array:
+    sums *= np.float32(0.5**layer.shift)
+    result: Float32Array = np.clip(np.floor(sums, out=sums), 0, HIDDEN_MAX, out=sums)
+    return result
+
+
+def _convolve(x: Float32Array, layer: Layer) -> Float32Array:
+    """A convolution without padding: (in, H, W) to (out, H - k + 1, W - k + 1)."""
+    out, ins, side, _ = layer.weight.shape
+    _, height, width = x.shape
+    # One matrix per column of the kernel; rows that lie below each other share a product.
+    matrices = np.ascontiguousarray(layer.weight.transpose(3, 0, 2, 1)).reshape(side, out, -1)
+    # Rows lie one after another, so that the last results of a row mean nothing.
+    flat = x.reshape(ins, -1)
+    count = flat.shape[1] - (side - 1) * (width + 1)
+    result = np.empty((out, (height - side + 1) * width), np.float32)
+    rows = np.empty((side * ins, _WINDOW + side - 1), np.float32)
+    total, product = np.empty((2, out, _WINDOW), np.float32)
     for begin in range(0, count, _WINDOW):
         n = min(_WINDOW, count - begin)
-        np.concatenate([x[:, begin + dy * width :][:, : n + 2] for dy in range(3)], out=rows[:, : n + 2])
+        beside = n + side - 1
+        np.concatenate(
+            [flat[:, begin + dy * width :][:, :beside] for dy in range(side)], out=rows[:, :beside]
+        )
         np.matmul(matrices[0], rows[:, :n], out=total[:, :n])
-        for dx in (1, 2):
+        for dx in range(1, side):
             total[:, :n] += np.matmul(matrices[dx], rows[:, dx : dx + n], out=product[:, :n])
-        np.add(total[:, :n], bias[:, None], out=result[:, begin : begin + n])
-    return result
+        np.add(total[:, :n], layer.bias[:, None], out=result[:, begin : begin + n])
+    return result.reshape(out, height - side + 1, width)[:, :, : width - side + 1]

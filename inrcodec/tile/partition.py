@@ -78,10 +78,13 @@ class CellMap(NamedTuple):
     Attributes:
         owner: (unit rows, unit columns) int64, numbers that tell cells apart.
         size: (unit rows, unit columns) int64, sizes of these cells in samples.
+        last_diagonals: (C, unit rows, unit columns) int64, up to where their residuals reach; see
+            `inrcodec.tile.symbols.last_diagonals`.
     """
 
     owner: IntArray
     size: IntArray
+    last_diagonals: IntArray
 
 
 class _Dependencies(NamedTuple):
@@ -149,11 +152,6 @@ class Partition:
     def seen(self) -> list[set[int]]:
         """N sets, which cells each looks at."""
         return self._dependencies.seen
-
-    @property
-    def map(self) -> CellMap:
-        """Which cell covers every unit, and its size."""
-        return CellMap(self.owner, self.size[self.owner])
 
     def groups(self) -> list[Group]:
         """All cells by level and size, in an order that respects dependence: that of coding them."""

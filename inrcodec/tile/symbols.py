@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.tile.partition import Partition
+from inrcodec.tile.partition import CellMap, Partition
 
 IntArray = npt.NDArray[np.int64]
 
@@ -40,6 +40,12 @@ class TileSymbols:
         for size, residuals in self.residuals.items():
             result[self.partition.of_size(size)] = last_diagonals(residuals)
         return result
+
+    @property
+    def cells(self) -> CellMap:
+        """Which cell covers every unit, and what restoration has to know of it."""
+        p = self.partition
+        return CellMap(p.owner, p.size[p.owner], self.last_diagonals.T[:, p.owner])
 
 
 def last_diagonals(residuals: IntArray) -> IntArray:

@@ -61,8 +61,8 @@ class Options:
         trained_on: the training data and its licence in words, kept in the codebook.
         rates: codebook whose tables guide the fits; empty to fit with a plain dead zone.
         hidden: widths of the two hidden layers of a context network.
-        photos: training photos whose symbols are recorded, at most.
-        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo; see `fitted_photos`.
+        fits: fits whose symbols are recorded; photos are fitted again when all have been.
+        steps: range of quantiser steps (8-bit units), drawn log-uniformly per fit; see `fitted_photos`.
         batch: symbols per outer step and network.
     """
 
@@ -70,14 +70,14 @@ class Options:
     trained_on: str
     rates: str = ""
     hidden: tuple[int, ...] = (64, 32)
-    photos: int = 240
+    fits: int = 240
     steps: tuple[float, ...] = (12.0, 220.0)
     batch: int = 4096
 
     def __post_init__(self) -> None:
         """Raise InputError for values out of range."""
-        if len(self.hidden) != 2 or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
-            raise InputError("hidden and steps need two values; photos and batch must be positive")
+        if len(self.hidden) != 2 or len(self.steps) != 2 or min(self.fits, self.batch, *self.hidden) < 1:
+            raise InputError("hidden and steps need two values; fits and batch must be positive")
 
 
 @dataclass
@@ -311,7 +311,7 @@ def build(options: Options, setting: Setting) -> ContextsTask:
     codebook = Codebook(b"", predictors, entropy, RestorationNetwork.identity(), {})
     recorder = Recorder(modes)
     effort = EFFORTS[DEFAULT_EFFORT if options.rates else 1]
-    for photo in fitted_photos(setting, "train", codebook, options.photos, options.steps, effort):
+    for photo in fitted_photos(setting, "train", codebook, options.fits, options.steps, effort):
         recorder.record(photo.fit.symbols, photo.quantiser.step)
     return ContextsTask(options, predictors, recorder, setting.seed, setting.worker)
 

@@ -1,9 +1,8 @@
 """Trained floats as the integer networks of a codebook."""
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,16 @@ from inrcodec.signal.restoration import (
     ONE,
     PLANES,
     SAMPLES,
+    Layer,
     RestorationNetwork,
-    largest_sums,
+    largest_sum,
 )
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import boundary_size
 
 FloatArray = npt.NDArray[np.float64]
+_Old = TypeVar("_Old")
+_New = TypeVar("_New")
 
 CONTEXT_UNIT = 64.0
 """One unit of a hidden activation of a context network."""
@@ -86,53 +88,73 @@ def context_network(matrices: Sequence[npt.NDArray[np.floating[Any]]]) -> Contex
     return ContextNetwork(**rounded, tables=Tables(normalised(np.ones((1, 2)))))
 
 
-def restoration_network(weights: list[FloatArray], biases: list[FloatArray]) -> RestorationNetwork:
-    """A network in the integer arithmetic of `inrcodec.signal.restoration`.
+class Floats(NamedTuple):
+    """A trained layer of a restoration network: (out, in, k, k) and (out,); one of all it reads is 1."""
+
+    weight: FloatArray
+    bias: FloatArray
+
+
+def restoration_network(parts: Mapping[str, Sequence[Floats]]) -> RestorationNetwork:
+    """A network in the integer arithmetic of `inrcodec.signal.restoration`, as fine as exact sums allow.
 
     Args:
-        weights: per layer (out, in, 3, 3); one of inputs and activations is 1. The weights of a plane's
-            samples in the first layer sum to zero, and do so in the result.
-        biases: per layer (out,).
+        parts: layers of each of its KERNELS. The weights of a plane's samples in the first layer sum to zero,
+            and do so in the result.
     """
-    result = RestorationNetwork((), (), ())
-    for number, (unit_in, unit_out) in enumerate(_units(len(weights))):
-        for shift in range(_SHIFT_MAX, -1, -1):
-            scaled = weights[number] * (unit_out / unit_in * 2**shift)
-            weight = np.rint(scaled)
-            if number == 0:
-                weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
-            half = _half(number, len(weights), shift)
-            bias = np.rint(biases[number] * (unit_out * 2**shift) + half)
-            longer = RestorationNetwork(
-                (*result.weights, weight.astype(np.float32)),
-                (*result.biases, bias.astype(np.float32)),
-                (*result.shifts, shift),
-            )
-            if np.abs(weight).max() < 2**15 and max(largest_sums(longer)) < 2**24:
-                break
-        result = longer
-    return result
+    return RestorationNetwork.of(_by_place(_integers, parts))
 
 
-def restoration_floats(network: RestorationNetwork) -> list[FloatArray]:
-    """Weights and biases in turn that `restoration_network` makes a network of; its inverse."""
-    layers = []
-    count = len(network.weights)
-    parts = zip(_units(count), network.weights, network.biases, network.shifts, strict=True)
-    for number, ((unit_in, unit_out), weight, bias, shift) in enumerate(parts):
-        layers.append(weight.astype(np.float64) / (unit_out / unit_in * 2**shift))
-        layers.append((bias - _half(number, count, shift)) / (unit_out * 2**shift))
-    return layers
+def restoration_floats(network: RestorationNetwork) -> dict[str, list[Floats]]:
+    """What `restoration_network` makes a network of; its inverse."""
+    return _by_place(_floats, network.parts)
 
 
-def _units(layers: int) -> list[tuple[int, int]]:
-    """Per layer of a restoration network, what stands for one before and after it."""
-    return list(pairwise([ONE, *[HIDDEN_MAX] * (layers - 1), 1]))
+def _by_place(
+    change: Callable[[_Old, "_Place"], _New], parts: Mapping[str, Sequence[_Old]]
+) -> dict[str, list[_New]]:
+    """Changes layers, each of which has to know its place."""
+    count = sum(len(layers) for layers in parts.values())
+    places = iter([_Place(number == 0, number == count - 1) for number in range(count)])
+    return {part: [change(*pair) for pair in zip(layers, places)] for part, layers in parts.items()}  # noqa: B905
 
 
-def _half(number: int, layers: int, shift: int) -> float:
-    """A part of a bias: hidden results are rounded down, and half of one makes that rounding to nearest."""
-    return 2**shift / 2 if number < layers - 1 else 0.0
+class _Place(NamedTuple):
+    """Where a layer of a restoration network lies."""
+
+    first: bool
+    last: bool
+
+    def units(self, shift: int) -> tuple[float, float, float]:
+        """What a weight and a bias of one become, and what is added to biases.
+
+        Results of all but the last layer are rounded down: half of one makes that rounding to nearest.
+        """
+        out = (1.0 if self.last else HIDDEN_MAX) * 2**shift
+        return out / (ONE if self.first else HIDDEN_MAX), out, 0.0 if self.last else 2**shift / 2
+
+
+def _integers(floats: Floats, place: _Place) -> Layer:
+    def rounded(shift: int) -> Layer:
+        weight_unit, bias_unit, half = place.units(shift)
+        scaled = floats.weight * weight_unit
+        weight = np.rint(scaled)
+        if place.first:
+            weight[:, :SAMPLES] = _balanced(scaled[:, :SAMPLES])
+        bias = np.rint(floats.bias * bias_unit + half)
+        return Layer(weight.astype(np.float32), bias.astype(np.float32), shift)
+
+    def exact(layer: Layer) -> bool:
+        return np.abs(layer.weight).max() < 2**15 and largest_sum(layer, place.first) < 2**24
+
+    candidates = (rounded(shift) for shift in range(_SHIFT_MAX, -1, -1))
+    return next((layer for layer in candidates if exact(layer)), rounded(0))
+
+
+def _floats(layer: Layer, place: _Place) -> Floats:
+    weight_unit, bias_unit, half = place.units(layer.shift)
+    weight, bias = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
+    return Floats(weight / weight_unit, (bias - half) / bias_unit)
 
 
 def _balanced(weights: FloatArray) -> FloatArray:

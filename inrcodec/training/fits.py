@@ -46,7 +46,7 @@ class FittedPhoto:
 def fitted_photos(
     setting: Setting, split: Split, codebook: Codebook, count: int, steps: tuple[float, ...], effort: Effort
 ) -> Iterator[FittedPhoto]:
-    """Photos in random order, each fitted at a random quality, equally many for every tune.
+    """Photos in random order, fitted at random qualities, equally often for every tune.
 
     Processes and cores share them.
 
@@ -54,14 +54,15 @@ def fitted_photos(
         setting: says where the photos lie; its seed decides their order and quantisers.
         split: the photos to choose from.
         codebook: what the encoder uses.
-        count: at most so many photos.
+        count: how many fits; photos are fitted again when all have been.
         steps: lowest and highest quantiser step (8-bit units), drawn log-uniformly; a tune that weighs steps
             gets that of the same quality.
         effort: what the encoder tries.
     """
     photos = load_photos(Path(setting.data), split, torch.device("cpu"), smallest=BLOCK)
     rng = np.random.default_rng(setting.seed)
-    order = rng.permutation(len(photos))[:count]
+    rounds = range(-(-count // len(photos)))
+    order = np.concatenate([rng.permutation(len(photos)) for _ in rounds])[:count]
     low, high = np.log(steps)
     levels = np.exp(rng.uniform(low, high, len(order)))
     tunes = rng.permutation(len(order)) % len(TUNES)

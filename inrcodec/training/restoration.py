@@ -1,13 +1,14 @@
 """Training of the restoration network, on crops of fitted photos.
 
-The encoder, with everything else of the codebook at hand, fits every training photo at a random quality and
-for one of the tunes. The network learns the coding error, original less decoded samples; errors are weighted
-by the inverse of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
+The encoder, with everything else of the codebook at hand, fits every training photo at random qualities, for
+all tunes. The network learns the coding error, original less decoded samples; errors are weighted by the
+inverse of the photo's own mean squared error, so that a gain in dB counts the same at every quality.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,32 +17,37 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from inrcodec.codebook import from_tensors, restoration_tensors, without
 from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.errors import InputError
 from inrcodec.signal.restoration import (
     FOLD,
+    INPUT_MAX,
     INPUTS,
+    KERNELS,
     ONE,
     PLANES,
     SAMPLES,
+    TYPICAL_LOG_STEP,
     RestorationNetwork,
-    inputs,
+    inner,
     restore,
 )
-from inrcodec.tile.partition import CellMap
+from inrcodec.tile.fixed_point import log_step
+from inrcodec.tile.partition import UNIT, CellMap
 from inrcodec.training.checkpoint import load_input
 from inrcodec.training.data import Split
-from inrcodec.training.export import restoration_floats, restoration_network
+from inrcodec.training.export import Floats, restoration_floats, restoration_network
 from inrcodec.training.fits import FittedPhoto, fitted_photos
-from inrcodec.training.flat import consecutive
+from inrcodec.training.flat import Slot, consecutive
 from inrcodec.training.task import Export, Metrics, Setting, Start, Tensors
 from inrcodec.training.worker import Worker
 
-FloatArray = NDArray[np.float64]
-
-_GAIN, _LAST_GAIN = 0.5, 0.0125
+_GAIN, _UP_GAIN, _LAST_GAIN = 0.5, 0.1, 0.0125
+_SQUARE = 2 * FOLD
+"""Side of a square of the branch in samples: crops begin at a multiple of it."""
 _VALIDATION_PHOTOS = 24
 
 
@@ -51,17 +57,21 @@ class Options:
 
     Attributes:
         codebook: file of a codebook, a result of `contexts`, whose restoration network is replaced.
-        hidden: channels of the hidden layers.
-        photos: training photos that are fitted, at most.
+        head: channels of the layers of the network's head; see `RestorationNetwork`.
+        branch: channels of what it looks at in squares, and of the layers there.
+        tail: channels of the hidden layers of the tail.
+        fits: fits that are learned from; photos are fitted again when all have been.
         begin_with: file of a codebook whose restoration network training begins with; empty for a random one.
-        steps: range of quantiser steps (8-bit units), drawn log-uniformly per photo; see `fitted_photos`.
+        steps: range of quantiser steps (8-bit units), drawn log-uniformly per fit; see `fitted_photos`.
         batch: crops per outer step, over all processes.
         crop: side of the restored part of a crop in samples.
     """
 
     codebook: str
-    hidden: tuple[int, ...]
-    photos: int
+    head: tuple[int, ...]
+    branch: tuple[int, ...]
+    tail: tuple[int, ...]
+    fits: int
     begin_with: str = ""
     steps: tuple[float, ...] = (12.0, 220.0)
     batch: int = 8
@@ -69,15 +79,29 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise InputError for values out of range."""
-        if not self.hidden or len(self.steps) != 2 or min(self.photos, self.batch, *self.hidden) < 1:
-            raise InputError("hidden needs a value and steps two; photos and batch must be positive")
-        if self.crop < FOLD or self.crop % FOLD:
-            raise InputError(f"crop must be a positive multiple of {FOLD}")
+        if not self.head or len(self.branch) < 2 or len(self.steps) != 2:
+            raise InputError("head needs a layer, branch two, and steps two values")
+        if min(self.fits, self.batch, *self.head, *self.branch, *self.tail) < 1:
+            raise InputError("fits, batch and channels must be positive")
+        if self.crop < _SQUARE or self.crop % _SQUARE:
+            raise InputError(f"crop must be a positive multiple of {_SQUARE}")
+
+    @property
+    def channels(self) -> dict[str, list[tuple[int, int]]]:
+        """Inputs and outputs of the layers of each of KERNELS."""
+        width = self.head[-1]
+        return {
+            "head": list(pairwise((INPUTS, *self.head))),
+            "down": [(FOLD**2 * width, self.branch[0])],
+            "branch": list(pairwise(self.branch)),
+            "up": [(self.branch[-1], FOLD**2 * width)],
+            "tail": list(pairwise((width, *self.tail, SAMPLES))),
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _Example:
-    """A fitted photo, possibly flipped or transposed, in what the network needs of it."""
+    """A fitted photo in what the network needs of it."""
 
     original: NDArray[np.int16]
     decoded: NDArray[np.int16]
@@ -87,23 +111,113 @@ class _Example:
     @classmethod
     def of(cls, photo: FittedPhoto) -> _Example:
         original = np.rint(photo.original).astype(np.int16)
-        cells = photo.fit.symbols.partition.map
-        return cls(original, photo.fit.planes, cells, photo.quantiser.restoration_step)
+        return cls(original, photo.fit.planes, photo.fit.symbols.cells, photo.quantiser.restoration_step)
 
     def squared_error(self) -> float:
         """Mean over all samples, in squared quantiser steps."""
         return float(np.square((self.original.astype(np.float64) - self.decoded) / self.step).mean())
 
-    def turned(self, way: int) -> _Example:
-        """One of the eight ways to flip and transpose."""
 
-        def turn(array: NDArray[Any]) -> NDArray[Any]:
-            array = array[..., ::-1, :] if way & 1 else array
-            array = array[..., ::-1] if way & 2 else array
-            return array.swapaxes(-1, -2) if way & 4 else array
+@dataclass(frozen=True, eq=False)
+class _Crops:
+    """Turned crops of examples that lie in a few flat tensors, so that a batch is a gather on any device.
 
-        cells = CellMap(*map(turn, self.cells))
-        return _Example(turn(self.original), turn(self.decoded), cells, self.step)
+    Attributes:
+        samples: (samples, 6) int16 decoded and original planes, example after example, row-major.
+        units: (units, 5) int32 owner, size and three last diagonals of cells, likewise.
+        facts: (examples, 4) int64 first sample, first unit, height and width in samples.
+        scales: (examples, 3) float32 quantiser step, its logarithm as the network sees it, weight of errors.
+        margin: positions to either side of a crop whose inputs are given.
+        length: positions of a crop per axis.
+    """
+
+    samples: Tensor
+    units: Tensor
+    facts: Tensor
+    scales: Tensor
+    margin: int
+    length: int
+
+    @classmethod
+    def of(cls, examples: Sequence[_Example], margin: int, length: int, device: torch.device) -> _Crops:
+        sizes = np.array([e.decoded.shape[1:] for e in examples])
+        if sizes.min() < length * FOLD:
+            raise InputError(f"a photo is smaller than a crop of {length * FOLD}")
+        ends = np.cumsum(sizes.prod(1))
+        facts = np.stack([ends - sizes.prod(1), (ends - sizes.prod(1)) // UNIT**2, *sizes.T], 1)
+        scales = [
+            [e.step, (log_step(e.step) - TYPICAL_LOG_STEP) / ONE, 1 / e.squared_error()] for e in examples
+        ]
+
+        def flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+            return np.concatenate([a.reshape(-1, a.shape[-1] * a.shape[-2]) for a in arrays]).T
+
+        samples = np.concatenate([flat((e.decoded, e.original)) for e in examples])
+        units = np.concatenate([flat((*e.cells[:2], e.cells.last_diagonals)) for e in examples])
+        return cls(
+            torch.from_numpy(samples).to(device),
+            torch.from_numpy(units.astype(np.int32)).to(device),
+            torch.from_numpy(facts).to(device),
+            torch.tensor(scales, dtype=torch.float32, device=device),
+            margin,
+            length,
+        )
+
+    def __call__(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Some crops.
+
+        Args:
+            places: (B, 4) int64 example, turn (bit 0 flips rows, 1 columns, 2 transposes before), and the row
+                and column of the first square: numbers that are taken modulo how many there are.
+
+        Returns:
+            (B, INPUTS, n + 2 margin, n + 2 margin) float32 inputs, one of which is 1; (B, SAMPLES, n, n)
+            errors in quantiser steps; (B, 1, 1, 1) weights of these.
+        """
+        step, log, weight = self.scales[places[:, 0], :, None, None, None].unbind(1)
+        samples, cells = self._gathered(places)
+        decoded, original = torch.split(samples.float(), PLANES, 1)
+        seen = torch.floor((decoded * (2 * ONE) + step) / (2 * step)).clamp(-INPUT_MAX, INPUT_MAX)
+        # The first layer ignores the mean; without it, few bits of mantissa are enough.
+        seen = pixel_unshuffle((seen - seen.mean((2, 3), keepdim=True)) / ONE, FOLD)
+        owner, size, last = torch.split(inner(cells, 1), [1, 1, PLANES], 1)
+        around = (
+            cells[:, :1, 1:-1, :-2],
+            cells[:, :1, 1:-1, 2:],
+            cells[:, :1, :-2, 1:-1],
+            cells[:, :1, 2:, 1:-1],
+        )
+        conditions = [*(other != owner for other in around), size == 8, size == 32]
+        reaches = torch.ceil(last * (ONE / 2) / size) / ONE
+        x = torch.cat([seen, torch.cat(conditions, 1).float(), reaches, log.expand_as(reaches[:, :1])], 1)
+        error = inner(original - decoded, self.margin * FOLD) / step
+        return x, pixel_unshuffle(error, FOLD), weight
+
+    def _gathered(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (B, 6, ...) of crops with their margin, and cells (B, 5, ...) with one position more."""
+        example, turn, *corner = places.unbind(1)
+        first, first_unit, *sides = self.facts[example].unbind(1)
+        transposed = (turn & 4) > 0
+        reach = (self.margin + 1) * FOLD
+        offsets = torch.arange(-reach, self.length * FOLD + reach, device=places.device)
+        spans = []
+        for axis, place in enumerate(corner):
+            side = torch.where(transposed, sides[1 - axis], sides[axis])
+            begin = place % ((side - self.length * FOLD) // _SQUARE + 1) * _SQUARE
+            span = torch.minimum((begin[:, None] + offsets).clamp(min=0), side[:, None] - 1)
+            flipped = (turn & 1 << axis)[:, None] > 0
+            spans.append(torch.where(flipped, side[:, None] - 1 - span, span))
+
+        def gathered(values: Tensor, start: Tensor, width: Tensor, y: Tensor, x: Tensor) -> Tensor:
+            rows, columns = y[:, :, None], x[:, None, :]
+            start, width, across = (part[:, None, None] for part in (start, width, transposed))
+            index = torch.where(across, rows + columns * width, rows * width + columns)
+            return values[index + start].movedim(-1, 1)
+
+        return (
+            gathered(self.samples, first, sides[1], *(span[:, FOLD:-FOLD] for span in spans)),
+            gathered(self.units, first_unit, sides[1] // UNIT, *(span[:, ::FOLD] // UNIT for span in spans)),
+        )
 
 
 class RestorationTask:
@@ -131,97 +245,79 @@ class RestorationTask:
             seed: of the initialisation and the batches.
             worker: this process.
             begin_with: network of the options' layers that training begins with; None for a random one.
+
+        Raises:
+            InputError: a photo is smaller than a crop.
         """
         self.options = options
         self.codebook = codebook
         self.metadata = metadata
-        self.training = training
         self.validation = validation
         self.seed = seed
         self.worker = worker
-        self._scales = [1 / example.squared_error() for example in training]
-        channels = (INPUTS, *options.hidden, SAMPLES)
-        shapes = [s for a, b in pairwise(channels) for s in (("weight", (b, a, 3, 3)), ("bias", (b,)))]
-        self._slots = consecutive(shapes)
+        self._slots = _slots(options)
         self._begin_with = begin_with
+        self._examples = len(training)
+        margin = _untrained(self._slots).radius
+        self._crops = _Crops.of(training, margin, options.crop // FOLD, worker.device)
 
     def start(self) -> Start:
         """The network to begin with, or random weights.
 
         To these, hidden layers add that they pass their inputs on, else training stalls.
         """
+        every = [slot for layers in self._slots.values() for layer in layers for slot in layer]
         if self._begin_with:
-            layers = [layer.ravel() for layer in restoration_floats(self._begin_with)]
-            return Start.unprunable(np.concatenate(layers).astype(np.float32), self._slots[::2])
-        rng = np.random.default_rng(self.seed)
-        pieces = []
-        last = len(self._slots) - 2
-        for number, slot in enumerate(self._slots):
-            weight = slot.name == "weight"
-            gain = _LAST_GAIN if number == last else _GAIN
-            deviation = gain * math.sqrt(2 / math.prod(slot.shape[1:])) if weight else 0.0
-            piece = rng.normal(0, 1, slot.shape) * deviation
-            if weight and 0 < number < last:
-                piece[:, :, 1, 1] += np.eye(slot.shape[0], slot.shape[1])
-            pieces.append(piece.ravel())
-        params = np.concatenate(pieces).astype(np.float32)
-        return Start.unprunable(params, self._slots[::2])
+            floats = restoration_floats(self._begin_with)
+            pieces = [part.ravel() for layers in floats.values() for layer in layers for part in layer]
+        else:
+            rng = np.random.default_rng(self.seed)
+            pieces = [
+                _drawn(part, number == len(layers) - 1, slot, rng).ravel()
+                for part, layers in self._slots.items()
+                for number, layer in enumerate(layers)
+                for slot in layer
+            ]
+        return Start.unprunable(np.concatenate(pieces).astype(np.float32), tuple(every[::2]))
 
-    def _layers(self, params: Tensor) -> list[Tensor]:
-        """Weights and biases in turn; those of samples of the first layer sum to zero over every plane.
+    def _layers(self, params: Tensor) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """Weights and biases; those of samples of the first layer sum to zero over every plane.
 
         That makes the network blind to the mean of its surroundings.
         """
-        layers = [slot.of(params) for slot in self._slots]
-        weights = layers[0][:, :SAMPLES].reshape(-1, PLANES, FOLD**2, 3, 3)
+        result = {
+            part: [(weight.of(params), bias.of(params)) for weight, bias in layers]
+            for part, layers in self._slots.items()
+        }
+        whole, bias = result["head"][0]
+        weights = whole[:, :SAMPLES].reshape(-1, PLANES, FOLD**2, 3, 3)
         weights = weights - weights.mean((2, 3, 4), keepdim=True)
-        layers[0] = torch.cat([weights.flatten(1, 2), layers[0][:, SAMPLES:]], 1)
-        return layers
-
-    def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Inputs (INPUTS, n + 2 radius, ...), targets (SAMPLES, n, n) in quantiser steps, and the weight."""
-        number = int(rng.integers(len(self.training)))
-        example = self.training[number].turned(int(rng.integers(8)))
-        radius, length = len(self._slots) // 2, self.options.crop // FOLD
-        spans = []
-        for samples in example.decoded.shape[1:]:
-            begin = rng.integers(0, max(0, samples // FOLD - length) + 1)
-            spans.append(np.arange(begin - radius, begin + length + radius))
-        x = inputs(example.decoded, example.cells, example.step, *spans)
-        # The first layer ignores the mean; without it, few bits of mantissa are enough.
-        means = x[:SAMPLES].reshape(PLANES, -1).mean(1)
-        x[:SAMPLES] -= np.repeat(means, FOLD**2)[:, None, None]
-        top, left = (int(span[radius]) * FOLD for span in spans)
-        place = np.s_[:, top : top + self.options.crop, left : left + self.options.crop]
-        error = example.original[place].astype(np.float32) - example.decoded[place].astype(np.float32)
-        target = error / np.float32(example.step)
-        folded = target.reshape(PLANES, length, FOLD, length, FOLD).transpose(0, 2, 4, 1, 3)
-        return x / np.float32(ONE), folded.reshape(SAMPLES, length, length), self._scales[number]
+        result["head"][0] = torch.cat([weights.flatten(1, 2), whole[:, SAMPLES:]], 1), bias
+        return result
 
     def batch(self, index: int) -> Tensors:
-        """Inputs, targets and weights of crops."""
-        share = self.worker.share(self.options.batch)
-        crops = [
-            self._crop(np.random.default_rng([self.seed, index, number]))
-            for number in range(share.start, share.stop)
-        ]
-        xs, targets, scales = zip(*crops, strict=True)
-        device = self.worker.device
-        x, target = (torch.from_numpy(np.stack(part)).to(device, non_blocking=True) for part in (xs, targets))
-        return x, target, torch.tensor(scales).to(device, non_blocking=True)[:, None, None, None]
+        """This worker's share of a batch: places, see `_Crops`."""
+        rng = np.random.default_rng([self.seed, index])
+        count = self.options.batch
+        places = np.stack(
+            [rng.integers(self._examples, size=count), *rng.integers(1 << 30, size=(3, count))], 1
+        )
+        return (torch.from_numpy(places[self.worker.share(count)]).to(self.worker.device),)
 
     def loss(self, params: Tensor, mask: Tensor, batch: Tensors) -> tuple[Tensor, Metrics]:
         """Weighted squared error of crops, as a share of what it is without restoration."""
         del mask
-        x, target, scale = batch
+        x, target, scale = self._crops(*batch)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(params.device.type, torch.bfloat16, enabled=_fast_bfloat16(params.device)):
-            layers = self._layers(params)
-            for number, (weight, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
-                # Nothing is clamped after the last layer.
-                x = x if number == 0 else x.clamp(0, 1)
-                x = torch.nn.functional.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias)
-        loss = (scale * torch.square(target - x.float())).mean()
+        with torch.autocast(
+            params.device.type,
+            torch.bfloat16,
+            enabled=_fast_bfloat16(params.device),
+            # A captured step would go on reading what is cached while it is captured.
+            cache_enabled=False,
+        ):
+            result = _restored(x, self._layers(params))
+        loss = (scale * torch.square(target - result.float())).mean()
         return loss, {"unrestored": (scale * torch.square(target)).mean()}
 
     def score(self, params: Tensor, mask: Tensor) -> Tensor:
@@ -251,8 +347,70 @@ class RestorationTask:
 
     def _network(self, params: Tensor) -> RestorationNetwork:
         """The network in integers, every layer as fine as sums below 2**24 allow."""
-        layers = [layer.double().cpu().numpy() for layer in self._layers(params)]
-        return restoration_network(layers[::2], layers[1::2])
+        return restoration_network(
+            {
+                part: [Floats(*(tensor.double().cpu().numpy() for tensor in layer)) for layer in layers]
+                for part, layers in self._layers(params).items()
+            }
+        )
+
+
+_Slots = Mapping[str, Sequence[tuple[Slot, Slot]]]
+"""Weights and biases of layers, per part of the network."""
+
+
+def _slots(options: Options) -> _Slots:
+    """Where the layers lie in the flat vector."""
+    result: dict[str, list[tuple[Slot, Slot]]] = {}
+    end = 0
+    for (part, layers), side in zip(options.channels.items(), KERNELS.values(), strict=True):
+        result[part] = []
+        for ins, outs in layers:
+            weight, bias = consecutive([("weight", (outs, ins, side, side)), ("bias", (outs,))], end)
+            result[part].append((weight, bias))
+            end = bias.stop
+    return result
+
+
+def _untrained(slots: _Slots) -> RestorationNetwork:
+    """A network of such layers, all zero."""
+    return restoration_network(
+        {
+            part: [Floats(*(np.zeros(slot.shape) for slot in layer)) for layer in layers]
+            for part, layers in slots.items()
+        }
+    )
+
+
+def _drawn(part: str, last: bool, slot: Slot, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Weights, or biases of zero, to begin with; `last` is said of a part's last layer."""
+    if slot.name == "bias":
+        return np.zeros(slot.shape)
+    gain = _UP_GAIN if part == "up" else _LAST_GAIN if part == "tail" and last else _GAIN
+    weight = rng.normal(0, gain * math.sqrt(2 / math.prod(slot.shape[1:])), slot.shape)
+    if slot.shape[2] > 1 and slot.shape[1] != INPUTS and gain == _GAIN:
+        weight[:, :, 1, 1] += np.eye(slot.shape[0], slot.shape[1])
+    return weight
+
+
+def _restored(x: Tensor, layers: Mapping[str, Sequence[tuple[Tensor, Tensor]]]) -> Tensor:
+    """What the network makes of (B, INPUTS, ...) in floats: `signal.restoration` without rounding."""
+
+    def convolved(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
+        weight, bias = layer
+        return torch.nn.functional.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias)
+
+    (down,), (up,) = layers["down"], layers["up"]
+    for layer in layers["head"]:
+        x = convolved(x, layer).clamp(0, 1)
+    y = convolved(pixel_unshuffle(x, FOLD), down).clamp(0, 1)
+    for layer in layers["branch"]:
+        y = convolved(y, layer).clamp(0, 1)
+    x = inner(x, 2 * len(layers["branch"])) + pixel_shuffle(convolved(y, up), FOLD)
+    *hidden, last = layers["tail"]
+    for layer in hidden:
+        x = convolved(x.clamp(0, 1), layer)
+    return inner(convolved(x.clamp(0, 1), last), len(layers["tail"]) % 2)
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
@@ -276,7 +434,7 @@ def build(options: Options, setting: Setting) -> RestorationTask:
         found = [_Example.of(photo) for photo in photos]
         return [example for example in found if example.squared_error() > 0]
 
-    training, validation = examples("train", options.photos), examples("validation", _VALIDATION_PHOTOS)
+    training, validation = examples("train", options.fits), examples("validation", _VALIDATION_PHOTOS)
     return RestorationTask(
         options, tensors, metadata, training, validation, setting.seed, setting.worker, begin_with
     )
@@ -286,6 +444,9 @@ def _network_to_begin_with(options: Options) -> RestorationNetwork | None:
     if not options.begin_with:
         return None
     network = from_tensors(*load_input("codebook", options.begin_with)).restoration
-    if tuple(len(bias) for bias in network.biases[:-1]) != options.hidden:
-        raise InputError(f"hidden is not that of the restoration network of {options.begin_with}")
+    channels = {
+        part: [layer.weight.shape[1::-1] for layer in layers] for part, layers in network.parts.items()
+    }
+    if channels != options.channels:
+        raise InputError(f"head, branch and tail are not those of the network of {options.begin_with}")
     return network

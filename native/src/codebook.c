@@ -11,10 +11,10 @@
 #include <string.h>
 
 /* Bounds of FORMAT.md, section 12; and no codebook has more tensors, lengths in a shape or letters in a name. */
-enum { MODES_MAX = 255, WIDTH_MAX = 512, LAYERS_MAX = 64 };
-enum { TENSORS_MAX = 256, RANK_MAX = 4, NAME_MAX_ = 80 };
+enum { MODES_MAX = 255, WIDTH_MAX = 512, LAYERS_MAX = SINR_LAYERS_MAX };
+enum { TENSORS_MAX = 512, RANK_MAX = 4, NAME_MAX_ = 80 };
 /* Tables; networks and tables of last diagonals and magnitudes; prediction networks, packed; shifts. */
-enum { TENSORS_BUT_LAYERS = 3 + 2 * SINR_SIZES * (SINR_TENSORS + 1) + SINR_SIZES * (3 * 3 + 3) + 1 };
+enum { TENSORS_BUT_LAYERS = 3 + 2 * SINR_SIZES * (SINR_TENSORS + 1) + SINR_SIZES * (3 * 3 + 3) + 5 };
 #define LENGTH_MAX ((uint64_t)1 << 28)
 
 /* ---- safetensors ---- */
@@ -436,29 +436,49 @@ static sinr_status make_predictor(maker *m, int size, int modes, sinr_predictor 
     return *predictor ? sinr_predictor_make(size, hidden, modes, tensors, *predictor, &bytes) : SINR_OK;
 }
 
+/* The parts of a restoration network, in order, and whether their layers look at positions around. */
+static const struct {
+    const char *prefix;
+    bool around;
+} PARTS[] = {
+    {"restoration.head", true}, {"restoration.down", false}, {"restoration.branch", true},
+    {"restoration.up", false},  {"restoration.tail", true},
+};
+enum { PART_COUNT = sizeof PARTS / sizeof *PARTS, HEAD = 0, DOWN, BRANCH, UP, TAIL };
+
 static sinr_status make_restorer(maker *m, sinr_restorer **restorer) {
-    const void *tensors[2 * LAYERS_MAX];
-    int channels[LAYERS_MAX + 1] = {SINR_RESTORER_IN}, shifts[LAYERS_MAX];
-    int layers = length_of(m, "restoration", "shifts", LAYERS_MAX);
-    if (!layers || m->file.count != TENSORS_BUT_LAYERS + 2 * layers) return SINR_CODEBOOK;
-    const tensor *listed = find(m, "I32", 1, &layers, "restoration.shifts");
+    enum { ALL_MAX = 3 * LAYERS_MAX + 2 };
+    const void *tensors[2 * ALL_MAX];
+    int channels[ALL_MAX], shifts[ALL_MAX], layers[PART_COUNT], all = 0, inputs = SINR_RESTORER_IN, width = 0;
     m->scratch.used = 0;
-    for (int n = 1; n <= layers; n++) {
+    for (int part = 0; part < PART_COUNT; part++) {
         char name[NAME_MAX_];
-        snprintf(name, sizeof name, "bias%d", n);
-        channels[n] = length_of(m, "restoration", name, WIDTH_MAX);
-        const int shape[] = {channels[n], channels[n - 1], 3, 3};
-        snprintf(name, sizeof name, "restoration.weight%d", n);
-        if (!load(m, tensors + 2 * n - 2, "I16", 4, shape, name)) return SINR_CODEBOOK;
-        snprintf(name, sizeof name, "restoration.bias%d", n);
-        if (!load(m, tensors + 2 * n - 1, "I32", 1, shape, name)) return SINR_CODEBOOK;
-        shifts[n - 1] = int32_at(m->file.data + listed->begin, (size_t)n - 1);
+        const char *prefix = PARTS[part].prefix;
+        layers[part] = length_of(m, prefix, "shifts", PARTS[part].around ? LAYERS_MAX : 1);
+        snprintf(name, sizeof name, "%s.shifts", prefix);
+        const tensor *listed = find(m, "I32", 1, layers + part, name);
+        if (!listed) return SINR_CODEBOOK;
+        if (part == DOWN) inputs = 4 * (width = inputs);
+        if (part == TAIL) inputs = width;
+        for (int n = 1; n <= layers[part]; n++, all++) {
+            snprintf(name, sizeof name, "bias%d", n);
+            channels[all] = length_of(m, prefix, name, part == UP ? 4 * WIDTH_MAX : WIDTH_MAX);
+            const int shape[] = {channels[all], inputs, PARTS[part].around ? 3 : 1, PARTS[part].around ? 3 : 1};
+            snprintf(name, sizeof name, "%s.weight%d", prefix, n);
+            if (!load(m, tensors + 2 * all, "I16", 4, shape, name)) return SINR_CODEBOOK;
+            snprintf(name, sizeof name, "%s.bias%d", prefix, n);
+            if (!load(m, tensors + 2 * all + 1, "I32", 1, shape, name)) return SINR_CODEBOOK;
+            shifts[all] = int32_at(m->file.data + listed->begin, (size_t)n - 1);
+            inputs = channels[all];
+        }
     }
+    if (m->file.count != TENSORS_BUT_LAYERS + 2 * all) return SINR_CODEBOOK;
+    const sinr_restorer_shape shape = {layers[HEAD], layers[BRANCH], layers[TAIL], channels};
     size_t bytes;
-    sinr_status status = sinr_restorer_make(layers, channels, tensors, shifts, NULL, &bytes);
+    sinr_status status = sinr_restorer_make(&shape, tensors, shifts, NULL, &bytes);
     if (status) return status;
     *restorer = place(m, bytes);
-    return *restorer ? sinr_restorer_make(layers, channels, tensors, shifts, *restorer, &bytes) : SINR_OK;
+    return *restorer ? sinr_restorer_make(&shape, tensors, shifts, *restorer, &bytes) : SINR_OK;
 }
 
 /* Counts, or makes. */

@@ -127,8 +127,8 @@ static sinr_status gather(decoding *d, int number) {
     sinr_grid_fill(&d->rows, v->y + number * pitch, v->y + (number + 1) * pitch, 1, d->source.info.height);
     sinr_grid_range(&d->rows, &first, &last);
     for (size_t i = 0; i < count; i++) d->sums[i] = 0;
-    last = sinr_round_up(last, SINR_FOLD);
-    for (int top = sinr_round_down(first, SINR_FOLD); top < last; top += d->piece) {
+    last = sinr_round_up(last, SINR_SQUARE);
+    for (int top = sinr_round_down(first, SINR_SQUARE); top < last; top += d->piece) {
         const int bottom = sinr_at_most(top + d->piece, last);
         sinr_status status = restore(d, top, bottom);
         if (status) return status;
@@ -152,7 +152,7 @@ static sinr_status render(decoding *d, int begin, int end) {
         sinr_grid_fill(&d->rows, v->y + begin * pitch, v->y + end * pitch, end - begin, d->source.info.height);
         sinr_grid_range(&d->rows, &first, &last);
     }
-    const int top = sinr_round_down(first, SINR_FOLD), bottom = sinr_round_up(last, SINR_FOLD);
+    const int top = sinr_round_down(first, SINR_SQUARE), bottom = sinr_round_up(last, SINR_SQUARE);
     const int channels = d->source.info.channels;
     sinr_status status = restore(d, top, bottom);
     if (status) return status;
@@ -183,10 +183,10 @@ static void plan_rows(decoding *d) {
     int samples = sinr_at_most(STRIP_ROWS, STRIP_SAMPLES / v->width);
     int64_t strip = (int64_t)samples * v->rows / v->height;
     d->strip = sinr_at_least(sinr_at_most(strip < v->rows ? (int)strip : v->rows, STRIP_PIXELS / v->columns), 1);
-    d->piece = strip ? 0 : sinr_round_up(samples, SINR_FOLD);
+    d->piece = strip ? 0 : sinr_round_up(samples, SINR_SQUARE);
     int rows = d->piece;
     if (!d->piece) {
-        rows = (int)(((int64_t)d->strip * v->height + v->rows - 1) / v->rows) + 2 * SINR_FOLD;
+        rows = (int)(((int64_t)d->strip * v->height + v->rows - 1) / v->rows) + 2 * SINR_SQUARE;
         if (!d->native) rows += 2 * sinr_taps_max(v->height, v->rows);
     }
     d->around_rows = sinr_at_most(rows + 2 * (d->source.margin + SINR_UNIT), d->source.height);
@@ -195,8 +195,8 @@ static void plan_rows(decoding *d) {
 
 /* Columns `first` ... `last` - 1 are needed. */
 static void plan_columns(decoding *d, int first, int last) {
-    d->left = sinr_round_down(first, SINR_FOLD);
-    d->right = sinr_round_up(last, SINR_FOLD);
+    d->left = sinr_round_down(first, SINR_SQUARE);
+    d->right = sinr_round_up(last, SINR_SQUARE);
     const sinr_box around = sinr_source_around(&d->source, (sinr_box){0, d->left, 0, d->right});
     d->around_width = around.right - around.left;
     d->first_tile = around.left / SINR_TILE;

@@ -1050,6 +1050,25 @@ sinr_status sinr_write_tile(
     return status;
 }
 
+void sinr_last_diagonals(
+    const sinr_integers *integers, const sinr_partition *p, int channels, int channel, uint8_t *last) {
+    for (int unit = 0; unit < p->rows * p->cols; unit++) {
+        const sinr_cell *cell = p->cell + p->owner[unit];
+        const int row = unit / p->cols, col = unit % p->cols, size = sinr_size(cell);
+        if (row > cell->row || col > cell->col) {
+            last[unit] = last[cell->row * p->cols + cell->col];
+            continue;
+        }
+        const int32_t *residuals = integers->residuals + sinr_residuals_begin(p, cell->index, channels) +
+                                   (size_t)(cell->place * channels + channel) * (size_t)(size * size);
+        int found = 0;
+        for (int k = 0; k < size; k++)
+            for (int m = size; m && k + m > found; m--)
+                if (residuals[k * size + m - 1]) found = k + m;
+        last[unit] = (uint8_t)found;
+    }
+}
+
 sinr_status sinr_magnitude_rows(
     const sinr_entropy *model, const sinr_integers *integers, int block_rows, int block_cols, int channels,
     int step, int16_t *rows, sinr_pool *pool) {

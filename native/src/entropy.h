@@ -78,6 +78,11 @@ static inline size_t sinr_residuals_begin(const sinr_partition *p, int index, in
     return begin * (size_t)channels;
 }
 
+/* The last significant diagonal of a channel of the cell that covers each unit: 1 + the highest k + m of a residual
+ * that is not zero, 0 if there is none. last: (rows, columns of units) */
+void sinr_last_diagonals(
+    const sinr_integers *integers, const sinr_partition *p, int channels, int channel, uint8_t *last);
+
 /* Flat harmonics k * size + m of a size by k + m, then k: (size * size). */
 void sinr_scan(int size, int16_t *order);
 

@@ -35,18 +35,13 @@ sinr_status sinr_predictor_make(
 }
 
 sinr_status sinr_restorer_make(
-    int layers, const int *channels, const void *const *tensors, const int *shifts, void *memory, size_t *bytes) {
-    enum { LAYERS_MAX = 64 };
-    if (layers < 1 || layers > LAYERS_MAX) return SINR_CODEBOOK;
+    const sinr_restorer_shape *shape, const void *const *tensors, const int *shifts, void *memory, size_t *bytes) {
+    const int layers[] = {shape->head, shape->branch, shape->tail};
+    for (int i = 0; i < 3; i++)
+        if (layers[i] < 1 || layers[i] > SINR_LAYERS_MAX) return SINR_CODEBOOK;
     sinr_arena arena = {memory, 0};
-    sinr_restorer *r = sinr_restorer_layout(layers, channels, &arena);
+    sinr_restorer *r = sinr_restorer_layout(shape, &arena);
     *bytes = arena.used;
     if (!memory) return arena.used == SIZE_MAX ? SINR_TOO_LARGE : SINR_OK;
-    const int16_t *weights[LAYERS_MAX];
-    const int32_t *biases[LAYERS_MAX];
-    for (int i = 0; i < layers; i++) {
-        weights[i] = tensors[2 * i];
-        biases[i] = tensors[2 * i + 1];
-    }
-    return sinr_restorer_fill(r, weights, biases, shifts);
+    return sinr_restorer_fill(r, tensors, shifts);
 }

@@ -26,8 +26,8 @@ sinr_status sinr_entropy_make(
 sinr_status sinr_predictor_make(
     int size, int hidden, int modes, const void *const *tensors, void *memory, size_t *bytes);
 
-/* channels: (layers + 1); tensors: per layer weights (int16) and biases (int32); shifts: (layers) */
+/* tensors: per layer weights (int16) and biases (int32); shifts: (layers) */
 sinr_status sinr_restorer_make(
-    int layers, const int *channels, const void *const *tensors, const int *shifts, void *memory, size_t *bytes);
+    const sinr_restorer_shape *shape, const void *const *tensors, const int *shifts, void *memory, size_t *bytes);
 
 #endif

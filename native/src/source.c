@@ -39,6 +39,7 @@ void sinr_decoded_layout(sinr_decoded *tile, const sinr_source *source, sinr_are
     tile->planes = sinr_take(arena, samples * (size_t)source->info.channels, sizeof *tile->planes);
     tile->owner = sinr_take(arena, units, sizeof *tile->owner);
     tile->sizes = sinr_take(arena, units, sizeof *tile->sizes);
+    tile->last = sinr_take(arena, units * (size_t)source->info.channels, sizeof *tile->last);
 }
 
 void sinr_workspace_layout(sinr_workspace *workspace, const sinr_source *source, sinr_arena *arena) {
@@ -74,11 +75,16 @@ sinr_status sinr_source_decode(
     partition.rows = 4 * rows;
     partition.cols = 4 * cols;
     sinr_partition_fill(&partition, workspace->integers.splits);
-    for (int unit = 0; unit < partition.rows * partition.cols; unit++) {
+    const int units = partition.rows * partition.cols;
+    for (int unit = 0; unit < units; unit++) {
         int cell = partition.owner[unit];
         tile->sizes[unit] = (uint8_t)sinr_size(partition.cell + cell);
         tile->owner[unit] = number * TILE_UNITS + cell;
     }
+    for (int channel = 0; channel < info->channels; channel++)
+        sinr_last_diagonals(
+            &workspace->integers, &partition, info->channels, channel,
+            tile->last + (size_t)channel * (size_t)units);
     return SINR_OK;
 }
 
@@ -95,6 +101,7 @@ void sinr_joined_layout(sinr_joined *around, int channels, int height, int width
     around->planes = sinr_take(arena, samples * (size_t)channels, sizeof *around->planes);
     around->owner = sinr_take(arena, units, sizeof *around->owner);
     around->sizes = sinr_take(arena, units, sizeof *around->sizes);
+    around->last = sinr_take(arena, units * (size_t)channels, sizeof *around->last);
 }
 
 void sinr_joined_add(sinr_joined *around, const sinr_source *source, int number, const sinr_decoded *tile) {
@@ -122,6 +129,11 @@ void sinr_joined_add(sinr_joined *around, const sinr_source *source, int number,
         to += (size_t)((x0 - b->left) / SINR_UNIT);
         memcpy(around->owner + to, tile->owner + from, count / SINR_UNIT * sizeof *around->owner);
         memcpy(around->sizes + to, tile->sizes + from, count / SINR_UNIT);
+        for (int channel = 0; channel < source->info.channels; channel++) {
+            memcpy(around->last + to, tile->last + from, count / SINR_UNIT);
+            to += (size_t)(height / SINR_UNIT) * (size_t)(width / SINR_UNIT);
+            from += (size_t)(tall / SINR_UNIT) * (size_t)(wide / SINR_UNIT);
+        }
     }
 }
 
@@ -134,7 +146,8 @@ sinr_status sinr_joined_restore(
     const sinr_joined *around, const sinr_source *source, sinr_box box, int16_t *restored, sinr_pool *pool) {
     const sinr_box *b = &around->box;
     const sinr_unrestored unrestored = {source->info.channels, b->bottom - b->top, b->right - b->left,
-                                        around->planes,        around->owner,      around->sizes};
+                                        around->planes,        around->owner,      around->sizes,
+                                        around->last};
     const sinr_box inside = {box.top - b->top, box.left - b->left, box.bottom - b->top, box.right - b->left};
     return sinr_restore(
         source->codebook->restorer, &unrestored, restoration_step(&source->info), &inside, restored, pool);

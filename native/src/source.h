@@ -33,6 +33,7 @@ typedef struct {
     int16_t *planes; /* (channels, rows, columns) */
     int32_t *owner;  /* (rows / 8, columns / 8) numbers of cells in the picture */
     uint8_t *sizes;  /* likewise, of them in samples */
+    uint8_t *last;   /* (channels, rows / 8, columns / 8) their last significant diagonals */
 } sinr_decoded;
 
 /* Takes memory for any tile of a picture. */
@@ -59,6 +60,7 @@ typedef struct {
     int16_t *planes; /* (channels, rows, columns) */
     int32_t *owner;  /* (rows / 8, columns / 8) */
     uint8_t *sizes;  /* likewise */
+    uint8_t *last;   /* (channels, rows / 8, columns / 8) */
 } sinr_joined;
 
 /* What has to be known of a picture to restore a part of it. */

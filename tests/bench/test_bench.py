@@ -259,6 +259,7 @@ def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("jpeg:quality=3", "only inrcodec takes options"),
         ("inrcodec:colour=red", "unknown option 'colour'"),
         ("inrcodec:effort=many", "'many' is no value for effort"),
+        ("inrcodec:effort=10", "'10' is no value for effort"),
         ("inrcodec:tune=piano", "'piano' is no value for tune"),
         ("inrcodec:tune=1-2-3", "'1-2-3' is no value for tune"),
         ("inrcodec:tune=1-2-16-64", "'1-2-16-64' is no value for tune"),

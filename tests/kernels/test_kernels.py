@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.signal.color import to_planes
 from inrcodec.signal.quantiser import TUNES, VISUAL, Quantiser
 from inrcodec.signal.resampling import axis
+from inrcodec.signal.restoration import INPUTS, KERNELS, SAMPLES, Layer, RestorationNetwork
 from inrcodec.tile.fixed_point import SAMPLE_MAX, WEIGHT_MAX
 from inrcodec.tile.partition import SIZES
 
@@ -37,21 +39,21 @@ WEIGHTED = Weighting(24, 12, 5, 51)
 GOLDEN = {
     (1, FLAT): (
         "497a36d7adf52b0606d99729458a4bebc52d6a05b6580de293ac7f185a33f445",
-        "c529fd30c9dcd03c556a934405c1862d68f4e4b21964da6db5748d08c9823362",
-        "c902d585d16022a5e4a2a6edc5c19cf48d713d1b454239305bc72b8d86e4d4fa",
-        "3b6f1cc379bbeea94bd7f8d4121e985deec8ec49a8ff59529ed6ad28c85a90f5",
+        "e4e77cfc8aed29330707604f9c53ec69791733f9631f5e568e7c0c1aade0a50d",
+        "05504c02b37a3b1a8846ceec6ce27c2389f038bcbb4b9a1f2d4cf041ca82d2e4",
+        "ec648b63576a0d2a22f544c43697660545a0b80cd329474191f559c3ce170634",
     ),
     (3, FLAT): (
         "724b3f8a33e74370b5eb1b033d0255560cba1d11346ac5d094ca0a68bb2ecf41",
-        "9047b5b59666289000758f9f398622ca0fd3d1bf4bf7099b8e07401dab306f7f",
-        "4ad4659efd92c204878c968d27f177c8a030f89cf5ea8a522e59cedec2320967",
-        "641312adda8ac7106470d9a378843e63497701a2446b1fcd48ea93f3f17d1d98",
+        "85e3c0b0bbc45e604d95e1ec9a3a8c0c7cf82bb3fccae59c9cd7a9341322d001",
+        "ebe6cf758596f0cbdd6baa111b3bd3080f78fbeedd12f0cc1e47349dc99a20c6",
+        "4d92385ce96e52c9aa56b5dc532d6c0c15106e9d80d22cf5d253fada9fd3bc0c",
     ),
     (3, WEIGHTED): (
         "d0599251bf6104044c1d859dee4da2272ecaa0089ee887792f354c9ed42e1937",
-        "74422315e6af2c6de97aa5ed308be78b4843879c0ebefc7963bc9c186d55f4ea",
-        "c211194daa124f21a87f8d81a4b42d9ca4ab359a9bc2351ebc376a7b38beea87",
-        "c8a77dacec44dc3b436a443c672de681105b1225e76dbf04f7ce80fb66892258",
+        "b0556925ca6e31368a7e2c48a2107f9eb13b637fdb3074e5880e396352087572",
+        "b002685da7cfee1d77550b436dd3ed32330bef1b1249389a1d3a26d9cd272bc6",
+        "03b9a366deaa2e320634200dee304c325eb96a5370e08d9fed8ed25b8e720f66",
     ),
 }
 """Per number of channels and weighting, SHA-256 of the planes (int16) before and after restoration, of the
@@ -67,7 +69,7 @@ def test_golden_hashes(kernels, synthetic_codebook, synthetic_path, channels, we
     quantiser = Quantiser(STEP, weighting)
     planes = kernels.reconstruct(symbols, quantiser, book.predictors)
     step = quantiser.restoration_step
-    restored = kernels.restore(book.restoration, planes, symbols.partition.map, step, whole(planes))
+    restored = kernels.restore(book.restoration, planes, symbols.cells, step, whole(planes))
     if entropy == "rans":
         tile = kernels.write_tile(symbols, STEP, book.entropy)
     else:
@@ -110,10 +112,45 @@ def test_planes_are_the_same(kernels, synthetic_codebook, channels, step, weight
     assert np.array_equal(planes, NUMPY.reconstruct(symbols, quantiser, book.predictors))
     for box in (whole(planes), (8, 16, 40, 64)):
         found, expected = (
-            k.restore(book.restoration, planes, symbols.partition.map, step, box) for k in (kernels, NUMPY)
+            k.restore(book.restoration, planes, symbols.cells, step, box) for k in (kernels, NUMPY)
         )
         assert found.dtype == np.int16
         assert np.array_equal(found, expected)
+
+
+def restoration_network(head, branch, tail):
+    """One with so many layers."""
+    channels = {
+        "head": [INPUTS, *[5] * head],
+        "down": [20, 3],
+        "branch": [3, *[4] * branch],
+        "up": [4, 20],
+        "tail": [*[5] * tail, SAMPLES],
+    }
+    parts = {
+        part: [
+            Layer(
+                draw(f"{part} weight {number}", (*widths[::-1], side, side), -60, 60).astype(np.float32),
+                draw(f"{part} bias {number}", widths[1:], -9999, 9999).astype(np.float32),
+                8,
+            )
+            for number, widths in enumerate(pairwise(channels[part]))
+        ]
+        for part, side in KERNELS.items()
+    }
+    return RestorationNetwork.of(parts)
+
+
+@pytest.mark.parametrize("layers", [(1, 1, 1), (3, 1, 4), (1, 4, 2)])
+def test_restoration_may_have_any_number_of_layers(kernels, layers):
+    network = restoration_network(*layers)
+    cells = tile_symbols("layers", (2, 5), 3).cells
+    planes = draw("layers", (3, 64, 160), -900, 900).astype(np.int16)
+    for box in (whole(planes), (4, 12, 56, 132), (60, 0, 64, 4)):
+        found, expected = (k.restore(network, planes, cells, STEP, box) for k in (kernels, NUMPY))
+        assert np.array_equal(found, expected)
+        before = planes[:, box[0] : box[2], box[1] : box[3]]
+        assert len(np.unique(found - before)) > 40
 
 
 @pytest.mark.parametrize("channels", [1, 3])

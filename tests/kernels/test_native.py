@@ -1,5 +1,7 @@
 """The native kernels: there or not, with any number of threads, deciding as well as numpy's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import tile_symbols
@@ -45,7 +47,7 @@ def test_threads_do_not_matter(photo):
     files = [k.write_tile(fit.symbols, 400, book.entropy) for k, fit in zip(sets, fits, strict=True)]
     assert files[1] == files[0] == files[2]
     box = 0, 0, *planes.shape[1:]
-    cells = fits[0].symbols.partition.map
+    cells = fits[0].symbols.cells
     for k in sets:
         drawn = k.reconstruct(fits[0].symbols, quantiser, book.predictors)
         assert np.array_equal(drawn, fits[0].planes)
@@ -82,8 +84,8 @@ def test_arrays_of_other_types_and_strides_are_understood(synthetic_codebook):
     wide = np.repeat(planes, 2, axis=2)[:, :, ::2]
     assert not wide.flags.c_contiguous
     box = 8, 16, 40, 64
-    expected = NUMPY.restore(book.restoration, planes, symbols.partition.map, 320, box)
-    assert np.array_equal(ours.restore(book.restoration, wide, symbols.partition.map, 320, box), expected)
+    expected = NUMPY.restore(book.restoration, planes, symbols.cells, 320, box)
+    assert np.array_equal(ours.restore(book.restoration, wide, symbols.cells, 320, box), expected)
     assert np.array_equal(ours.to_pixels(wide), NUMPY.to_pixels(planes))
 
 
@@ -91,8 +93,9 @@ def test_arrays_of_other_types_and_strides_are_understood(synthetic_codebook):
 def test_a_codebook_out_of_range_is_refused_before_it_is_used(synthetic_codebook):
     ours = select("cpu", "native")
     network = synthetic_codebook.restoration
-    wrong = type(network)((network.weights[0] * 1e6, *network.weights[1:]), network.biases, network.shifts)
+    first = network.head[0]
+    wrong = replace(network, head=(replace(first, weight=first.weight * 1e6), *network.head[1:]))
     symbols = tile_symbols("range", (1, 1), 3)
     planes = np.zeros((3, 32, 32), np.int16)
     with pytest.raises(FormatError, match="range"):
-        ours.restore(wrong, planes, symbols.partition.map, 320, (0, 0, 32, 32))
+        ours.restore(wrong, planes, symbols.cells, 320, (0, 0, 32, 32))

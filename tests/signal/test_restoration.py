@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from synthetic import draw
+from synthetic import cells_of, draw
 
 from inrcodec.codebook import load_codebook
 from inrcodec.signal.restoration import (
@@ -14,9 +14,10 @@ from inrcodec.signal.restoration import (
     INPUTS,
     ONE,
     SAMPLES,
+    Layer,
     RestorationNetwork,
     inputs,
-    largest_sums,
+    largest_sum,
     restore,
 )
 from inrcodec.tile.fixed_point import SAMPLE_MAX, log_step
@@ -32,11 +33,11 @@ def planes_of(partition, channels=3, largest=3000):
 
 
 def restored(network, planes, partition=PARTITION, step=STEP):
-    return restore(network, planes, partition.map, step)
+    return restore(network, planes, cells_of(partition, len(planes)), step)
 
 
 def inputs_of(planes, rows, cols, partition=PARTITION, step=STEP):
-    return inputs(planes, partition.map, step, np.array(rows), np.array(cols))
+    return inputs(planes, cells_of(partition, len(planes)), step, np.array(rows), np.array(cols))
 
 
 def test_the_identity_changes_nothing():
@@ -57,19 +58,33 @@ def test_it_is_a_network_of_convolutions(synthetic_codebook, channels, splits):
     assert np.array_equal(planes, before)
 
     radius = network.radius
-    assert radius == 3
+    assert radius == 2 + 2 * (2 + 2)
     rows, cols = (range(-radius, length // FOLD + radius) for length in planes.shape[1:])
+
+    def sums(x, layer):
+        weight, bias = (torch.from_numpy(part).double() for part in (layer.weight, layer.bias))
+        return torch.nn.functional.conv2d(x, weight, bias)
+
+    def activations(x, layer):
+        x = (sums(x, layer) / 2**layer.shift).floor().clamp(0, HIDDEN_MAX)
+        assert 0.1 < (x % HIDDEN_MAX > 0).double().mean() < 0.95
+        return x
+
     x = torch.from_numpy(inputs_of(planes, rows, cols, partition).astype(np.float64))[None]
-    for number, (weight, bias, shift) in enumerate(
-        zip(network.weights, network.biases, network.shifts, strict=True)
-    ):
-        x = torch.nn.functional.conv2d(x, torch.from_numpy(weight).double(), torch.from_numpy(bias).double())
-        if number < radius - 1:
-            x = (x / 2**shift).floor().clamp(0, HIDDEN_MAX)
-            assert 0.2 < (x % HIDDEN_MAX > 0).double().mean() < 0.95
-    correction = torch.nn.functional.pixel_shuffle(
-        torch.floor(x * STEP / 2 ** network.shifts[-1] + 0.5), FOLD
-    )
+    for layer in network.head:
+        x = activations(x, layer)
+    y = activations(torch.nn.functional.pixel_unshuffle(x, 2), network.down)
+    for layer in network.branch:
+        y = activations(y, layer)
+    added = torch.nn.functional.pixel_shuffle((sums(y, network.up) / 2**network.up.shift).floor(), 2)
+    assert (added != 0).double().mean() > 0.2
+    x = (x[..., 4:-4, 4:-4] + added).clamp(0, HIDDEN_MAX)
+    *hidden, last = network.tail
+    for layer in hidden:
+        x = activations(x, layer)
+    # Three layers need three of the four positions that two squares of the branch have.
+    x = sums(x, last)[..., 1:-1, 1:-1]
+    correction = torch.nn.functional.pixel_shuffle(torch.floor(x * STEP / 2**last.shift + 0.5), FOLD)
     expected = np.clip(planes + correction[0, :channels].numpy(), -SAMPLE_MAX, SAMPLE_MAX)
     assert np.array_equal(result, expected)
     assert (result != planes).mean() > 0.5
@@ -90,8 +105,8 @@ def test_samples_are_seen_in_units_of_the_step():
 def test_cells_are_seen():
     # In the upper half one cell of 32 and sixteen of 8.
     x = inputs_of(np.zeros((1, 64, 64)), range(32), range(32))[SAMPLES:-1]
-    left, right, above, below, small, large = x > 0
-    assert set(np.unique(x)) == {0, ONE}
+    left, right, above, below, small, large = x[:6] > 0
+    assert set(np.unique(x[:6])) == {0, ONE}
     edges = np.zeros((32, 32), bool)
     edges[:, 16] = True
     edges[:16, 20::4] = True
@@ -103,6 +118,17 @@ def test_cells_are_seen():
     sizes = PARTITION.size[np.repeat(np.repeat(PARTITION.owner, 4, 0), 4, 1)]
     assert np.array_equal(small, sizes == 8)
     assert np.array_equal(large, sizes == 32)
+    assert not x[7:].any()  # Chroma of grey.
+
+
+def test_how_far_residuals_reach_is_seen():
+    """In parts of the cell's diagonals, rounded up."""
+    cells = cells_of(PARTITION, 3)
+    x = inputs_of(np.zeros((3, 64, 64)), range(32), range(32))[SAMPLES + 6 : -1]
+    share = np.ceil(ONE * cells.last_diagonals / (2 * cells.size))
+    assert np.array_equal(x, share.repeat(4, 1).repeat(4, 2))
+    assert x.max() == ONE
+    assert np.array_equal(x == 0, cells.last_diagonals.repeat(4, 1).repeat(4, 2) == 0)
 
 
 def test_beyond_the_edges_the_nearest_position_goes_on():
@@ -113,26 +139,34 @@ def test_beyond_the_edges_the_nearest_position_goes_on():
     for plane in range(3):
         for dy, dx in np.ndindex(2, 2):
             assert np.array_equal(x[4 * plane + 2 * dy + dx], scaled[plane, dy::2, dx::2])
-    sizes = slice(-3, -1)
+    sizes = slice(SAMPLES + 4, -1)
     assert np.array_equal(x[sizes], np.pad(x[sizes, 2:-2, 3:-3], ((0, 0), (2, 2), (3, 3)), mode="edge"))
 
 
-def test_a_sample_matters_only_within_the_radius(synthetic_codebook):
-    partition = Partition.from_splits(np.zeros((2, 2), int))
-    planes = planes_of(partition, largest=300)
-    other = planes.copy()
-    other[0, 31, 24] += 700
+def test_a_sample_matters_within_the_radius(synthetic_codebook):
+    """Of a network that passes on whatever is not zero."""
     network = synthetic_codebook.restoration
-    changed = restored(network, planes, partition) != restored(network, other, partition)
+    passing = {
+        part: [Layer(np.full_like(layer.weight, 20), 0 * layer.bias, 0) for layer in layers]
+        for part, layers in network.parts.items()
+    }
+    passing["head"][0].weight[:, SAMPLES:] = 0
+    planes = np.zeros((3, 64, 64), np.int16)
+    planes[0, 31, 24] = 700
+    changed = restored(RestorationNetwork.of(passing), planes) != planes
     where = np.argwhere(changed.any(0)) // FOLD - [15, 12]
-    assert np.abs(where).max() == network.radius
+    # Squares of the branch begin at even positions.
+    assert where.min(0).tolist() == [-network.radius, 1 - network.radius]
+    assert where.max(0).tolist() == [network.radius - 1, network.radius]
 
 
 def test_grey_is_a_picture_without_chroma(synthetic_codebook):
     planes = planes_of(PARTITION)
     planes[1:] = 0
+    cells = cells_of(PARTITION, 3)
+    cells.last_diagonals[1:] = 0
     network = synthetic_codebook.restoration
-    assert np.array_equal(restored(network, planes[:1])[0], restored(network, planes)[0])
+    assert np.array_equal(restored(network, planes[:1])[0], restore(network, planes, cells, STEP)[0])
 
 
 @pytest.mark.parametrize("value", [SAMPLE_MAX, -SAMPLE_MAX])
@@ -144,20 +178,19 @@ def test_results_stay_in_range(synthetic_codebook, value):
 
 
 def test_the_bound_of_sums_is_reached(synthetic_codebook):
-    network = synthetic_codebook.restoration
-    bounds = largest_sums(network)
-    weight, bias = network.weights[0].astype(np.int64), network.biases[0].astype(np.int64)
+    first, second, *_ = synthetic_codebook.restoration.head
+    weight, bias = first.weight.astype(np.int64), first.bias.astype(np.int64)
     extreme = np.sign(weight) * INPUT_BOUNDS[:, None, None].astype(np.int64)
     sums = (weight * extreme).sum((1, 2, 3)) * np.where(bias < 0, -1, 1) + bias
-    assert bounds[0] == np.abs(sums).max()
-    weight, bias = network.weights[1].astype(np.int64), network.biases[1].astype(np.int64)
-    assert bounds[1] == (HIDDEN_MAX * np.abs(weight).sum((1, 2, 3)) + np.abs(bias)).max()
-    assert max(bounds) < 2**24
+    assert largest_sum(first, first=True) == np.abs(sums).max()
+    weight, bias = second.weight.astype(np.int64), second.bias.astype(np.int64)
+    expected = (HIDDEN_MAX * np.abs(weight).sum((1, 2, 3)) + np.abs(bias)).max()
+    assert largest_sum(second, first=False) == expected < 2**24
 
 
 def test_the_shipped_network_does_not_depend_on_brightness():
     """The first layer's weights of every plane sum to zero."""
-    weight = load_codebook().restoration.weights[0]
+    weight = load_codebook().restoration.head[0].weight
     assert weight.shape[1] == INPUTS
     assert not weight[:, :SAMPLES].reshape(len(weight), 3, -1).sum(2).any()
 

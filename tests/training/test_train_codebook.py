@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
+from synthetic import tile_symbols
 
 import inrcodec
 from inrcodec.bench import variants
@@ -20,13 +21,12 @@ from inrcodec.decisions.rate_distortion import weight_cost
 from inrcodec.errors import InputError
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.quantiser import STEP_MIN, TUNES, quality_of_step
-from inrcodec.signal.restoration import inputs, restore
+from inrcodec.signal.restoration import KERNELS, ONE, inputs, restore
 from inrcodec.tile.partition import (
     BLOCK,
     SIZES,
     UNIT,
     CellMap,
-    Partition,
     boundary_indices,
     boundary_size,
     sample_indices,
@@ -34,12 +34,12 @@ from inrcodec.tile.partition import (
 from inrcodec.training.adam import Moments, adam_step
 from inrcodec.training.checkpoint import load_arrays
 from inrcodec.training.data import Photos, load_photos
-from inrcodec.training.export import restoration_network
+from inrcodec.training.export import Floats, restoration_network
 from inrcodec.training.fits import fitted_photos
 from inrcodec.training.graph import CapturedStep
 from inrcodec.training.loop import Trainer
 from inrcodec.training.recipes import parse_recipe, task_module
-from inrcodec.training.restoration import Options, RestorationTask, _Example
+from inrcodec.training.restoration import Options, RestorationTask, _Example, _restored
 from inrcodec.training.run import train
 from inrcodec.training.starts import _Cells, _Places, rate_distortion
 from inrcodec.training.task import Setting
@@ -86,7 +86,7 @@ starts = "{starts}"
 trained_on = "scikit-image photos"
 rates = "{rates}"
 hidden = [6, 4]
-photos = 3
+fits = 3
 batch = 256
 """
 
@@ -99,8 +99,10 @@ log_every = 10
 validate_every = 20
 [restoration]
 codebook = "{codebook}"
-hidden = [8, 8]
-photos = 2
+head = [8]
+branch = [8, 8]
+tail = [8]
+fits = 2
 batch = 4
 crop = 32
 """
@@ -155,14 +157,14 @@ def test_a_trained_codebook_encodes(codebook_file, photo):
 
 
 def test_variants_for_the_benchmark_lack_one_part_each(starts_file, tmp_path):
-    variants.main(str(starts_file.parent), str(tmp_path))
+    variants.main(str(tmp_path), str(starts_file.parent))
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"no-restoration.safetensors", "no-transforms.safetensors", "zero-starts.safetensors"} | {
         f"round-0{i}.safetensors" for i in range(3)
     }
     default, without = load_codebook(), load_codebook(tmp_path / "no-restoration.safetensors")
-    assert default.restoration.weights[-1].any()
-    assert not without.restoration.weights[-1].any()
+    assert default.restoration.layers[-1].weight.any()
+    assert not without.restoration.layers[-1].weight.any()
     assert np.array_equal(default.predictors[8].weight1, without.predictors[8].weight1)
     cosines = load_codebook(tmp_path / "no-transforms.safetensors").entropy.transforms.bits
     assert cosines[:, 0].max() < 0.01
@@ -235,78 +237,128 @@ def test_restoration_is_trained_for_a_codebook(photos, codebook_file, tmp_path):
     old, new = (load_arrays(path)[0] for path in (codebook_file, result))
     same = {name for name in old.keys() & new.keys() if np.array_equal(old[name], new[name])}
     assert {name.split(".")[0] for name in (old.keys() | new.keys()) - same} == {"restoration"}
-    weights = after.restoration.weights
-    assert [weight.shape for weight in weights] == [(8, 19, 3, 3), (8, 8, 3, 3), (12, 8, 3, 3)]
-    assert not weights[0][:, :12].reshape(8, 3, -1).sum(2).any()
+    parts = after.restoration.parts
+    assert {part: [layer.weight.shape for layer in layers] for part, layers in parts.items()} == {
+        "head": [(8, 22, 3, 3)],
+        "down": [(8, 32, 1, 1)],
+        "branch": [(8, 8, 3, 3)],
+        "up": [(32, 8, 1, 1)],
+        "tail": [(8, 8, 3, 3), (12, 8, 3, 3)],
+    }
+    assert not parts["head"][0].weight[:, :12].reshape(8, 3, -1).sum(2).any()
     with open(tmp_path / "log.csv", newline="") as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     assert rows[0]["loss"] > 0.98 * rows[0]["unrestored"]
     assert rows[-1]["loss"] < 0.99 * rows[-1]["unrestored"]
 
 
-def test_integers_follow_the_restoration_network_that_was_trained():
-    """Within two per cent of a quantiser step, for weights of ordinary size."""
+def some_symbols(rows, cols):
+    """Integers of a tile, most of whose cells have residuals."""
+    return tile_symbols("restoration", (rows, cols), 3)
+
+
+@pytest.mark.parametrize("tail", [(16,), (16, 16)])
+def test_integers_follow_the_restoration_network_that_was_trained(tail):
+    """Within three per cent of a quantiser step, mostly a half, for weights of ordinary size."""
     rng = np.random.default_rng(5)
-    shapes = [(16, 19, 3, 3), (16, 16, 3, 3), (12, 16, 3, 3)]
-    weights = [rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape) for shape in shapes]
-    planes = weights[0][:, :12].reshape(16, 3, -1)
+    channels = Options("", head=(16, 16), branch=(12, 8, 16), tail=tail, fits=1).channels
+    parts = {
+        part: [
+            Floats(
+                rng.normal(0, 1.5 / np.sqrt(inputs * side**2), (outputs, inputs, side, side)),
+                rng.normal(0, 0.3, outputs),
+            )
+            for inputs, outputs in channels[part]
+        ]
+        for part, side in KERNELS.items()
+    }
+    planes = parts["head"][0].weight[:, :12].reshape(16, 3, -1)
     planes -= planes.mean(2, keepdims=True)
-    biases = [rng.normal(0, 0.3, shape[0]) for shape in shapes]
-    network = restoration_network(weights, biases)
-    partition = Partition.from_splits(np.array([[0, 16], [5, 1]]))
+    network = restoration_network(parts)
+    cells = some_symbols(2, 2).cells
     decoded = np.rint(rng.normal(0, 300, (3, 64, 64))).astype(np.int16)
-    step, radius = 320, 3
-    positions = np.arange(-radius, 32 + radius)
-    seen = inputs(decoded, partition.map, step, positions, positions)
-    x = torch.from_numpy(seen.astype(np.float64) / 16)[None]
-    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        x = torch.nn.functional.conv2d(x, torch.from_numpy(weight), torch.from_numpy(bias))
-        x = x.clamp(0, 1) if number < 2 else torch.nn.functional.pixel_shuffle(x, 2)
-    result = restore(network, decoded, partition.map, step)
-    assert x.std() > 0.2
-    assert np.abs((result - decoded) / step - x[0].numpy()).max() < 0.02
+    step = 320
+    positions = np.arange(-network.radius, 32 + network.radius)
+    x = inputs(decoded, cells, step, positions, positions).astype(np.float64) / ONE
+    floats = {
+        part: [(torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)) for layer in parts[part]]
+        for part in KERNELS
+    }
+    expected = torch.nn.functional.pixel_shuffle(_restored(torch.from_numpy(x)[None], floats), 2)[0].numpy()
+    result = restore(network, decoded, cells, step)
+    assert expected.std() > 0.2
+    difference = (result - decoded) / step - expected
+    assert np.abs(difference).max() < 0.03
+    assert np.sqrt(np.square(difference).mean()) < 0.006
 
 
 def test_restoration_begins_with_the_network_of_a_codebook(photos, codebook_file, tmp_path):
     """Without a step of training, it is that network: its floats give the same integers again."""
     path = next(book.path for book in inrcodec.available_codebooks() if book.is_default)
     text = RESTORATION.format(steps=0, codebook=codebook_file) + f'begin_with = "{path}"\n'
-    with pytest.raises(InputError, match="hidden is not that"):
+    with pytest.raises(InputError, match="head, branch and tail are not those"):
         train(photos, parse_recipe("other", text), tmp_path, device="cpu")
-    recipe = parse_recipe("same", text.replace("[8, 8]", "[80, 80, 80, 80]"))
+    text = text.replace("head = [8]", "head = [64, 64]").replace("tail = [8]", "tail = [64]")
+    recipe = parse_recipe("same", text.replace("branch = [8, 8]", "branch = [96, 96, 96, 96]"))
     new = load_codebook(train(photos, recipe, tmp_path, device="cpu")).restoration
     old = load_codebook(path).restoration
-    assert new.shifts == old.shifts
-    for again, before in zip((*new.weights, *new.biases), (*old.weights, *old.biases), strict=True):
-        assert np.array_equal(again, before)
+    assert new.parts.keys() == old.parts.keys()
+    for again, before in zip(new.layers, old.layers, strict=True):
+        assert again.shift == before.shift
+        assert np.array_equal(again.weight, before.weight)
+        assert np.array_equal(again.bias, before.bias)
 
 
-def test_photos_are_turned_with_their_cells():
-    owner = np.arange(8 * 12).reshape(8, 12)
-    planes = np.kron(owner, np.ones((3, 8, 8))).astype(np.int16)
-    example = _Example(planes, planes, CellMap(owner, 5 * owner), 160)
-    turned = [example.turned(way) for way in range(8)]
-    assert len({t.cells.owner.tobytes() for t in turned}) == 8
-    for t in turned:
-        assert np.array_equal(t.decoded[2, ::8, ::8], t.cells.owner)
-        assert np.array_equal(t.cells.size, 5 * t.cells.owner)
-        assert np.array_equal(t.original, t.decoded)
+def turned(array, way):
+    """The last two axes transposed (bit 2 of way), then flipped (bits 0 and 1)."""
+    array = array.swapaxes(-1, -2) if way & 4 else array
+    array = array[..., ::-1, :] if way & 1 else array
+    return array[..., ::-1] if way & 2 else array
 
 
-def test_crops_show_what_is_to_be_restored():
-    """An original of twice the decoded samples: the error is what the network sees, less the mean."""
-    partition = Partition.from_splits(np.array([[0, 16, 3], [5, 1, 0]]))
-    decoded = np.random.default_rng(1).integers(-999, 999, (3, 64, 96)).astype(np.int16)
-    example = _Example(2 * decoded, decoded, partition.map, 160)
-    options = Options("", (4, 4), 1, crop=16)
-    task = RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
-    x, target, scale = task._crop(np.random.default_rng(2))
-    assert x.shape == (19, 14, 14)
-    assert target.shape == (12, 8, 8)
-    assert scale == pytest.approx(1 / example.squared_error())
-    difference = (target - x[:12, 3:-3, 3:-3]).reshape(3, -1)
-    assert np.ptp(difference, axis=1).max() <= 1 / 16 + 1e-5
-    assert abs(x[:12].mean()) < 1e-5
+@pytest.mark.parametrize("crop", [16, 64])
+def test_crops_show_what_is_to_be_restored(crop):
+    """As numpy's inputs, of photos of different sizes, turned in all eight ways."""
+    rng = np.random.default_rng(1)
+    examples = []
+    for rows, cols, step in ((4, 2, 160), (2, 3, 1000)):
+        decoded = rng.integers(-999, 999, (3, 32 * rows, 32 * cols)).astype(np.int16)
+        original = (decoded + rng.normal(0, 60, decoded.shape)).astype(np.int16)
+        examples.append(_Example(original, decoded, some_symbols(rows, cols).cells, step))
+    options = Options("", head=(4, 4), branch=(4, 4, 4), tail=(4, 4), fits=2, crop=crop)
+    task = RestorationTask(options, {}, {}, examples, [], 0, single_worker("cpu"))
+    places = np.array([[n, way, 5 * way + n, 3 + way] for n in range(2) for way in range(8)])
+    length, margin = crop // 2, 2 + 2 * (2 + 2)
+    for (n, way, row, col), x, target, weight in zip(
+        places, *task._crops(torch.from_numpy(places)), strict=True
+    ):
+        example = examples[n]
+        original, decoded = (turned(planes, way) for planes in (example.original, example.decoded))
+        cells = CellMap(*(turned(values, way) for values in example.cells))
+        # Every multiple of two positions from which a crop fits may be drawn.
+        top, left = (
+            2 * (place % ((side - crop) // 4 + 1))
+            for place, side in zip((row, col), decoded.shape[1:], strict=True)
+        )
+        spans = (np.arange(begin - margin, begin + length + margin) for begin in (top, left))
+        expected = inputs(decoded, cells, example.step, *spans) / ONE
+        means = expected[:12].reshape(3, -1).mean(1).repeat(4)
+        assert np.allclose(x[:12], expected[:12] - means[:, None, None], atol=1e-4)
+        assert np.allclose(x[12:], expected[12:])
+        error = ((original.astype(float) - decoded) / example.step)[
+            :, 2 * top : 2 * top + crop, 2 * left : 2 * left + crop
+        ]
+        squares = torch.nn.functional.pixel_unshuffle(torch.from_numpy(error), 2)
+        assert np.allclose(target, squares, atol=1e-5)
+        assert weight == pytest.approx(1 / example.squared_error())
+
+
+def test_photos_smaller_than_a_crop_are_refused():
+    planes = np.zeros((3, 32, 64), np.int16)
+    example = _Example(planes + 1, planes, some_symbols(1, 2).cells, 160)
+    options = Options("", head=(4,), branch=(4, 4), tail=(4,), fits=1, crop=36)
+    with pytest.raises(InputError, match="smaller than a crop of 36"):
+        RestorationTask(options, {}, {}, [example], [], 0, single_worker("cpu"))
 
 
 @pytest.mark.parametrize("stop", [3, 9])
@@ -337,10 +389,15 @@ def test_interrupted_training_resumes_exactly(photos, starts_file, tmp_path, sto
         assert np.array_equal(found[name], tensor), name
 
 
-@pytest.fixture(scope="module", params=["maml", "starts", "contexts"])
-def learning(request, photos, starts_file):
+@pytest.fixture(scope="module", params=["maml", "starts", "contexts", "restoration"])
+def learning(request, photos, starts_file, codebook_file):
     """Makes a task for a device; and how it learns."""
-    text = {"maml": MAML, "starts": STARTS, "contexts": CONTEXTS.format(starts=starts_file, rates="")}
+    text = {
+        "maml": MAML,
+        "starts": STARTS,
+        "contexts": CONTEXTS.format(starts=starts_file, rates=""),
+        "restoration": RESTORATION.format(steps=30, codebook=codebook_file),
+    }
     recipe = parse_recipe(f"tiny-{request.param}", text[request.param])
 
     def task(device):
@@ -477,9 +534,15 @@ def test_errors_of_the_recipes(photos, starts_file, tmp_path):
     missing = parse_recipe("missing", RESTORATION.format(steps=1, codebook=tmp_path / "none.safetensors"))
     with pytest.raises(InputError, match="cannot be read"):
         train(photos, missing, tmp_path / "out", device="cpu")
-    for wrong in ("crop = 31", "crop = 0"):
-        with pytest.raises(InputError, match="multiple of 2"):
-            parse_recipe("bad", RESTORATION.format(steps=1, codebook="a").replace("crop = 32", wrong))
+    restoration = RESTORATION.format(steps=1, codebook="a")
+    for wrong in ("crop = 31", "crop = 34", "crop = 0"):
+        with pytest.raises(InputError, match="multiple of 4"):
+            parse_recipe("bad", restoration.replace("crop = 32", wrong))
+    for right, wrong in (("head = [8]", "head = []"), ("branch = [8, 8]", "branch = [8]")):
+        with pytest.raises(InputError, match="head needs a layer, branch two"):
+            parse_recipe("bad", restoration.replace(right, wrong))
+    with pytest.raises(InputError, match="must be positive"):
+        parse_recipe("bad", restoration.replace("tail = [8]", "tail = [0]"))
     other = parse_recipe("maml", CONTEXTS.format(starts=starts_file.with_name("state.safetensors"), rates=""))
     with pytest.raises(InputError, match="no network for cells"):
         train(photos, other, tmp_path / "out", device="cpu")
