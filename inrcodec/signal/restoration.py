@@ -2,8 +2,8 @@
 
 Cells are quantised independently: what is left of the quantisation noise jumps from cell to cell and rings
 beside edges. The network sees the decoded samples in units of the quantiser step, where the borders of cells
-lie and how large cells are, and predicts the error of every sample. It is the last stage of decoding: no
-cell is predicted from restored samples.
+lie, how large cells are and how far their residuals reach, and predicts the error of every sample. It is the
+last stage of decoding: no cell is predicted from restored samples.
 
 Samples are handled in squares of FOLD x FOLD, one position of the network each. The network has the shape of
 a U (Ronneberger, Fischer, Brox 2015): what its head makes of the positions is also looked at by a branch, in
@@ -174,14 +174,14 @@ class RestorationNetwork:
         return tuple(layer for part in self.parts.values() for layer in part)
 
     @property
-    def reach(self) -> int:
+    def branch_radius(self) -> int:
         """Squares of the branch to either side that a result depends on, before the branch."""
         return -(-len(self.tail) // 2) + len(self.branch)
 
     @property
     def radius(self) -> int:
         """Positions to either side whose samples a position's result depends on."""
-        return len(self.head) + 2 * self.reach
+        return len(self.head) + 2 * self.branch_radius
 
     @property
     def margin(self) -> int:

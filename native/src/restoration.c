@@ -83,9 +83,9 @@ static int up_of(const sinr_restorer *r) { return r->head + r->branch + 1; }
 static bool single(const sinr_restorer *r, int number) { return number == down_of(r) || number == up_of(r); }
 
 /* Squares to either side that a result depends on, before the branch. */
-static int reach_of(const sinr_restorer *r) { return (r->tail + 1) / 2 + r->branch; }
+static int branch_radius(const sinr_restorer *r) { return (r->tail + 1) / 2 + r->branch; }
 
-int sinr_restorer_radius(const sinr_restorer *r) { return r->head + 2 * reach_of(r); }
+int sinr_restorer_radius(const sinr_restorer *r) { return r->head + 2 * branch_radius(r); }
 
 sinr_restorer *sinr_restorer_layout(const sinr_restorer_shape *shape, sinr_arena *arena) {
     sinr_restorer *r = sinr_take(arena, 1, sizeof *r);
@@ -272,7 +272,8 @@ static unsigned char *row_of(const ring *rows, int number) {
 
 static void worker_layout(worker *w, const sinr_restorer *r, int cols, sinr_arena *arena) {
     /* Rows and columns of the last tiles may lie beyond what is needed. */
-    const int fine = cols + 2 * sinr_restorer_radius(r) + 2 * BAND, coarse = cols / 2 + 2 * reach_of(r) + 2 * BAND;
+    const int fine = cols + 2 * sinr_restorer_radius(r) + 2 * BAND,
+              coarse = cols / 2 + 2 * branch_radius(r) + 2 * BAND;
     const int count = layers_of(r);
     size_t largest = 0, sums = POINTS;
     w->inputs = ring_layout(2 * STEP, fine, SINR_RESTORER_IN, sizeof(int16_t), arena);
@@ -647,7 +648,7 @@ static void run_layer(const worker *w, int number, int step) {
     const int lag = number + 1 - (number >= down_of(r)) - (number >= up_of(r));
     const int band = squares ? BAND : STEP, first = (step - lag) * band;
     int margin = sinr_restorer_radius(r) - number - 1;
-    if (squares) margin = reach_of(r) - (number < up_of(r) ? number - down_of(r) : r->branch);
+    if (squares) margin = branch_radius(r) - (number < up_of(r) ? number - down_of(r) : r->branch);
     if (number > up_of(r)) margin = 2 * ((r->tail + 1) / 2) - (number - up_of(r));
     const int height = (squares ? w->height / 2 : w->height) + 2 * margin;
     const int cols = (squares ? w->width / 2 : w->width) + 2 * margin;
