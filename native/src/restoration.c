@@ -471,12 +471,14 @@ SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint
                     size_t down = (size_t)(i / SINR_FOLD), right = (size_t)(i % SINR_FOLD);
                     int output = channel * SINR_FOLD * SINR_FOLD + i;
                     int64_t t = (int32_t)(sum[output] * l->tiling->inverse + l->bias[output]) >> l->tiling->bits;
-                    int sample = p->planes
-                                     [(size_t)channel * (size_t)p->height * (size_t)p->width + from +
-                                      down * (size_t)p->width + right];
-                    sample += (int)((2 * t * c->step + ((int64_t)1 << l->shift)) >> (l->shift + 1));
-                    c->result[(size_t)channel * size + to + down * width + right] =
-                        (int16_t)sinr_clip(sample, -SINR_SAMPLE_MAX, SINR_SAMPLE_MAX);
+                    /* Corrections may take more than 32 bits. */
+                    int64_t sample = p->planes
+                                         [(size_t)channel * (size_t)p->height * (size_t)p->width + from +
+                                          down * (size_t)p->width + right];
+                    sample += (2 * t * c->step + ((int64_t)1 << l->shift)) >> (l->shift + 1);
+                    if (sample < -SINR_SAMPLE_MAX) sample = -SINR_SAMPLE_MAX;
+                    if (sample > SINR_SAMPLE_MAX) sample = SINR_SAMPLE_MAX;
+                    c->result[(size_t)channel * size + to + down * width + right] = (int16_t)sample;
                 }
         }
 }

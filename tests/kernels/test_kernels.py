@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -151,6 +152,17 @@ def test_restoration_may_have_any_number_of_layers(kernels, layers):
         assert np.array_equal(found, expected)
         before = planes[:, box[0] : box[2], box[1] : box[3]]
         assert len(np.unique(found - before)) > 40
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_corrections_are_clipped(kernels, sign):
+    """They take more than 32 bits."""
+    network = restoration_network(1, 1, 1)
+    last = Layer(np.zeros((SAMPLES, 5, 3, 3), np.float32), np.full(SAMPLES, sign * 2.0**23, np.float32), 0)
+    cells = tile_symbols("largest", (1, 1), 3).cells
+    planes = draw("largest", (3, 32, 32), -900, 900).astype(np.int16)
+    found = kernels.restore(replace(network, tail=(last,)), planes, cells, 8192, whole(planes))
+    assert (found == sign * SAMPLE_MAX).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
