@@ -14,12 +14,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_a_process_holds(monkeypatch, tmp_path):
     before = State.now()
     assert before.mib > 10
-    assert before.unlike(before) == ""
+    assert before.beyond(before) == ""
     with (tmp_path / "file").open("w"):
         monkeypatch.setenv("ANOTHER_VARIABLE", "1")
-        changes = State.now().unlike(before)
+        changes = State.now().beyond(before)
     assert f"{before.descriptors + 1} descriptors instead of {before.descriptors}" in changes
     assert "another ANOTHER_VARIABLE" in changes
+    assert replace(before, threads=before.threads - 1).beyond(before) == ""
 
 
 def test_growth_is_that_from_the_second_quarter_to_the_last():
