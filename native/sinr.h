@@ -100,8 +100,10 @@ void sinr_pool_stop(sinr_pool *pool);
  * tiles (1024 x 1024 pixels) that the view touches are decoded and checked. `pool` may be NULL. After an error,
  * pixels may hold anything.
  *
- * Memory is asked for with malloc, and given back: 50 MiB per thread; 6 bytes per pixel (2 if it is grey) of two
- * rows of the tiles that the view touches; up to 100 MiB for strips that are restored and rendered at a time. */
+ * Memory is asked for with malloc, and given back: 36 MiB per thread; 6 bytes per pixel (2 if it is grey) of two
+ * rows of the tiles that the view touches, three if it is much reduced; and what strips take that are restored and
+ * rendered at a time: with the default codebook up to 64 MiB at the picture's own size, 270 MiB at sizes of its
+ * proportions, 770 MiB at any (many columns of few rows). */
 sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);
@@ -111,8 +113,9 @@ sinr_status sinr_decode(
 typedef struct sinr_picture sinr_picture;
 
 /* Samples take at most `memory` bytes, or what one part needs if that is more: 7 bytes per pixel for tiles that a
- * patch touches, 6 for the patches that the part touches (a third if it is grey). Besides, 20 MiB are held, and up to
- * 20 bytes per pixel of the part asked for and given back. */
+ * patch touches, 6 for the patches that the part touches (a third if it is grey). Besides, 13 MiB are held, 24 MiB asked
+ * for and given back where a tile is decoded, and up to 20 bytes per pixel of the picture that a part shows, or of the
+ * part if that is larger. */
 sinr_status sinr_picture_open(
     const void *file, size_t size, const sinr_codebook *codebook, size_t memory, sinr_picture **picture);
 void sinr_picture_close(sinr_picture *picture);
