@@ -221,6 +221,8 @@ def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
         )
         parts[part] = [Layer(*layer) for layer in zip(weights, biases, shifts.tolist(), strict=True)]
     network = RestorationNetwork.of(parts)
+    if any(np.abs(layer.weight).max() >= 2**15 for layer in network.layers):
+        raise ValueError("a weight of restoration is -2^15")
     if max(largest_sum(layer, number == 0) for number, layer in enumerate(network.layers)) >= 2**24:
         raise ValueError("restoration can exceed exact float32 integers")
     return network

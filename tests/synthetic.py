@@ -127,6 +127,10 @@ def broken_codebooks():
     for name in ("restoration.head.weight2", "restoration.up.weight1"):
         large = np.full_like(tensors[name], 32000)
         yield f"exactness of {name}", tensors | {name: large}
+    for name in ("restoration.branch.weight1", "restoration.down.weight1"):
+        lowest = tensors[name].copy()
+        lowest.flat[0] = -(1 << 15)
+        yield f"a weight of {name}", tensors | {name: lowest}
     for shift in (-1, 25):
         yield f"shift {shift}", tensors | {"restoration.tail.shifts": np.array([8, shift, 16], np.int32)}
     for shape in ([1 << 20, 1 << 20], [-8, -8], [1, 1 << 30]):

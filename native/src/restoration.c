@@ -153,7 +153,7 @@ static bool fits(const tiling *t, const layer *l, bool first, const int16_t *wei
     return true;
 }
 
-/* Whether sums stay below 2**SUM_BITS, whatever the inputs are. */
+/* Whether weights are below 2**15 in magnitude, and sums below 2**SUM_BITS, whatever the inputs are. */
 static bool bounded(const layer *l, bool first, int taps, const int16_t *weights, const int32_t *bias) {
     for (int o = 0; o < l->outputs; o++) {
         int64_t sum = llabs((long long)bias[o]);
@@ -162,7 +162,10 @@ static bool bounded(const layer *l, bool first, int taps, const int16_t *weights
                             : c < SINR_RESTORED ? INPUT_MAX
                             : c < l->inputs - 1 ? ONE
                                                 : TYPICAL_LOG_STEP;
-            for (int i = 0; i < taps; i++) sum += bound * abs(*weights++);
+            for (int i = 0; i < taps; i++, weights++) {
+                if (*weights == INT16_MIN) return false;
+                sum += bound * abs(*weights);
+            }
         }
         if (sum >= (int64_t)1 << SUM_BITS) return false;
     }
