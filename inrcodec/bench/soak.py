@@ -32,6 +32,8 @@ from inrcodec.signal.quantiser import TUNES
 
 Pixels = npt.NDArray[np.uint8]
 
+_SETTLING = 2.0
+"""Seconds within which the system forgets threads that have ended."""
 _CALLERS = 2
 """Threads that call at once."""
 _ROUND = 12
@@ -123,10 +125,7 @@ class State:
         return cls(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, descriptors, threads, environment)
 
     def beyond(self, other: "State") -> str:
-        """What has grown but for memory, or changed; empty if nothing has.
-
-        The system may list a thread a little longer than it runs: fewer of them are no change.
-        """
+        """What has grown but for memory, or changed; empty if nothing has."""
         changes = [
             f"{getattr(self, name)} {name} instead of {getattr(other, name)}"
             for name in ("descriptors", "threads")
@@ -162,10 +161,21 @@ def soak(seconds: float, seed: int = 0) -> list[State]:
                     again = _hash(inrcodec.decode(file, **task.view))
                     _require(again == pixels, f"{task.how} {task.view} decoded to other pixels")
             known = [(task, *result) for task, result in zip(tasks, expected, strict=True)]
-            states.append(State.now())
+            states.append(_settled(first.get(kernels)))
             difference = states[-1].beyond(first.setdefault(kernels, states[-1]))
             _require(not difference, f"{difference} after round {len(states)}")
     return states
+
+
+def _settled(before: State | None) -> State:
+    """What the process holds when no thread that has ended is listed any more."""
+    if before is None:
+        time.sleep(_SETTLING)
+        return State.now()
+    end = time.monotonic() + _SETTLING
+    while (state := State.now()).beyond(before) and time.monotonic() < end:
+        time.sleep(0.01)
+    return state
 
 
 def _require(holds: bool, otherwise: str) -> None:
