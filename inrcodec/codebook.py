@@ -25,7 +25,7 @@ from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
 from inrcodec.errors import CodebookNotFoundError, FormatError
 from inrcodec.signal.prediction import PredictionNetwork
-from inrcodec.signal.restoration import KERNELS, Layer, RestorationNetwork, largest_sum
+from inrcodec.signal.restoration import KERNELS, Layer, RestorationNetwork, exact
 from inrcodec.tile.partition import SIZES
 
 ID_BYTES = 4
@@ -221,9 +221,7 @@ def _restoration_network(tensors: Mapping[str, Array]) -> RestorationNetwork:
         )
         parts[part] = [Layer(*layer) for layer in zip(weights, biases, shifts.tolist(), strict=True)]
     network = RestorationNetwork.of(parts)
-    if any(np.abs(layer.weight).max() >= 2**15 for layer in network.layers):
-        raise ValueError("a weight of restoration is -2^15")
-    if max(largest_sum(layer, number == 0) for number, layer in enumerate(network.layers)) >= 2**24:
+    if not all(exact(layer, number == 0) for number, layer in enumerate(network.layers)):
         raise ValueError("restoration can exceed exact float32 integers")
     return network
 

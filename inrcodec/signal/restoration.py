@@ -74,8 +74,7 @@ def inputs(planes: Planes, cells: CellMap, step: int, rows: IntArray, cols: IntA
     # An array, not a number: see CONTRIBUTING.md on exact arithmetic.
     divisor = np.full((1, 1, 1), 2.0 * step)
     scaled = np.clip(np.floor((samples * (2 * ONE) + step) / divisor), -INPUT_MAX, INPUT_MAX)
-    blocks = scaled.reshape(len(planes), len(rows), FOLD, len(cols), FOLD).transpose(0, 2, 4, 1, 3)
-    result[: len(planes) * FOLD**2] = blocks.reshape(-1, len(rows), len(cols))
+    result[: len(planes) * FOLD**2] = squares_of(scaled)
 
     def of_cells(values: IntArray, down: int = 0, right: int = 0) -> IntArray:
         unit_rows, unit_cols = (
@@ -117,6 +116,12 @@ class Layer:
 
 KERNELS = {"head": 3, "down": 1, "branch": 3, "up": 1, "tail": 3}
 """The parts of the network in order, and the sides of their kernels."""
+
+
+def radius_of(head: int, branch: int, tail: int) -> int:
+    """`RestorationNetwork.radius` of one with so many layers in these parts."""
+    # The tail needs whole squares of the branch.
+    return head + FOLD * (branch + -(-tail // FOLD))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,14 +179,9 @@ class RestorationNetwork:
         return tuple(layer for part in self.parts.values() for layer in part)
 
     @property
-    def branch_radius(self) -> int:
-        """Squares of the branch to either side that a result depends on, before the branch."""
-        return -(-len(self.tail) // 2) + len(self.branch)
-
-    @property
     def radius(self) -> int:
         """Positions to either side whose samples a position's result depends on."""
-        return len(self.head) + 2 * self.branch_radius
+        return radius_of(len(self.head), len(self.branch), len(self.tail))
 
     @property
     def margin(self) -> int:
@@ -248,18 +248,23 @@ def _correction(
     return correction(x[: len(planes) * FOLD**2], last.shift, step)
 
 
-def squares_of(x: Float32Array) -> Float32Array:
-    """Squares of 2 x 2 positions as channels: (C, H, W) to (4 C, H / 2, W / 2), channel, row, column."""
+def squares_of(x: Array) -> Array:
+    """Squares of FOLD x FOLD samples, or positions, as channels.
+
+    (C, H, W) to (C * FOLD**2, H / FOLD, W / FOLD): channel, row, column.
+    """
     channels, height, width = x.shape
-    squares = x.reshape(channels, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
-    return squares.reshape(4 * channels, height // 2, width // 2)
+    squares = x.reshape(channels, height // FOLD, FOLD, width // FOLD, FOLD).transpose(0, 2, 4, 1, 3)
+    result: Array = squares.reshape(-1, height // FOLD, width // FOLD)
+    return result
 
 
-def positions_of(squares: Float32Array) -> Float32Array:
-    """The inverse of `squares_of`: (4 C, H, W) to (C, 2 H, 2 W)."""
-    channels, height, width = squares.shape
-    x = squares.reshape(channels // 4, 2, 2, height, width).transpose(0, 3, 1, 4, 2)
-    return x.reshape(channels // 4, 2 * height, 2 * width)
+def positions_of(squares: Array) -> Array:
+    """The inverse of `squares_of`: (C * FOLD**2, H, W) to (C, H * FOLD, W * FOLD)."""
+    _, height, width = squares.shape
+    x = squares.reshape(-1, FOLD, FOLD, height, width).transpose(0, 3, 1, 4, 2)
+    result: Array = x.reshape(-1, height * FOLD, width * FOLD)
+    return result
 
 
 def inner(x: Array, margin: int) -> Array:
@@ -291,10 +296,7 @@ def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int) ->
     Returns:
         (C, R * FOLD, S * FOLD) integers in float64, fixed-point.
     """
-    _, height, width = outputs.shape
-    scaled = np.floor(outputs.astype(np.float64) * (step * 0.5**shift) + 0.5)
-    squares = scaled.reshape(-1, FOLD, FOLD, height, width)
-    return squares.transpose(0, 3, 1, 4, 2).reshape(-1, height * FOLD, width * FOLD)
+    return positions_of(np.floor(outputs.astype(np.float64) * (step * 0.5**shift) + 0.5))
 
 
 def largest_sum(layer: Layer, first: bool) -> float:
@@ -307,6 +309,11 @@ def largest_sum(layer: Layer, first: bool) -> float:
     bounds = INPUT_BOUNDS if first else np.full(layer.weight.shape[1], float(HIDDEN_MAX))
     products = np.abs(layer.weight).sum((2, 3), dtype=np.float64) @ bounds
     return float((products + np.abs(layer.bias)).max())
+
+
+def exact(layer: Layer, first: bool) -> bool:
+    """Whether a layer's weights are below 2**15 in magnitude, and its sums below 2**24; see `largest_sum`."""
+    return bool(np.abs(layer.weight).max() < 2**15) and largest_sum(layer, first) < 2**24
 
 
 def _activations(sums: Float32Array, layer: Layer) -> Float32Array:

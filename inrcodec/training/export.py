@@ -24,7 +24,7 @@ from inrcodec.signal.restoration import (
     SAMPLES,
     Layer,
     RestorationNetwork,
-    largest_sum,
+    exact,
 )
 from inrcodec.tile.fixed_point import FRACTION
 from inrcodec.tile.partition import boundary_size
@@ -115,8 +115,8 @@ def _by_place(
 ) -> dict[str, list[_New]]:
     """Changes layers, each of which has to know its place."""
     count = sum(len(layers) for layers in parts.values())
-    places = iter([_Place(number == 0, number == count - 1) for number in range(count)])
-    return {part: [change(*pair) for pair in zip(layers, places)] for part, layers in parts.items()}  # noqa: B905
+    places = (_Place(number == 0, number == count - 1) for number in range(count))
+    return {part: [change(layer, next(places)) for layer in layers] for part, layers in parts.items()}
 
 
 class _Place(NamedTuple):
@@ -144,11 +144,12 @@ def _integers(floats: Floats, place: _Place) -> Layer:
         bias = np.rint(floats.bias * bias_unit + half)
         return Layer(weight.astype(np.float32), bias.astype(np.float32), shift)
 
-    def exact(layer: Layer) -> bool:
-        return np.abs(layer.weight).max() < 2**15 and largest_sum(layer, place.first) < 2**24
-
-    candidates = (rounded(shift) for shift in range(_SHIFT_MAX, -1, -1))
-    return next((layer for layer in candidates if exact(layer)), rounded(0))
+    shift = _SHIFT_MAX
+    layer = rounded(shift)
+    while shift and not exact(layer, place.first):
+        shift -= 1
+        layer = rounded(shift)
+    return layer
 
 
 def _floats(layer: Layer, place: _Place) -> Floats:

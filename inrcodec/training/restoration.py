@@ -33,6 +33,7 @@ from inrcodec.signal.restoration import (
     TYPICAL_LOG_STEP,
     RestorationNetwork,
     inner,
+    radius_of,
     restore,
 )
 from inrcodec.tile.fixed_point import log_step
@@ -48,7 +49,7 @@ from inrcodec.training.worker import Worker
 _GAIN, _UP_GAIN, _LAST_GAIN = 0.5, 0.1, 0.0125
 _SQUARE = 2 * FOLD
 """Side of a square of the branch in samples: crops begin at a multiple of it."""
-_VALIDATION_PHOTOS = 24
+_VALIDATION_FITS = 24
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ class RestorationTask:
         self._slots = _slots(options)
         self._begin_with = begin_with
         self._examples = len(training)
-        margin = _untrained(self._slots).radius
+        margin = radius_of(*(len(self._slots[part]) for part in ("head", "branch", "tail")))
         self._crops = _Crops.of(training, margin, options.crop // FOLD, worker.device)
 
     def start(self) -> Start:
@@ -372,16 +373,6 @@ def _slots(options: Options) -> _Slots:
     return result
 
 
-def _untrained(slots: _Slots) -> RestorationNetwork:
-    """A network of such layers, all zero."""
-    return restoration_network(
-        {
-            part: [Floats(*(np.zeros(slot.shape) for slot in layer)) for layer in layers]
-            for part, layers in slots.items()
-        }
-    )
-
-
 def _drawn(part: str, last: bool, slot: Slot, rng: np.random.Generator) -> NDArray[np.float64]:
     """Weights, or biases of zero, to begin with; `last` is said of a part's last layer."""
     if slot.name == "bias":
@@ -434,7 +425,7 @@ def build(options: Options, setting: Setting) -> RestorationTask:
         found = [_Example.of(photo) for photo in photos]
         return [example for example in found if example.squared_error() > 0]
 
-    training, validation = examples("train", options.fits), examples("validation", _VALIDATION_PHOTOS)
+    training, validation = examples("train", options.fits), examples("validation", _VALIDATION_FITS)
     return RestorationTask(
         options, tensors, metadata, training, validation, setting.seed, setting.worker, begin_with
     )

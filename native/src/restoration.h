@@ -24,10 +24,6 @@ typedef struct {
     const int *channels;    /* outputs of every layer, at least 1 each */
 } sinr_restorer_shape;
 
-static inline int sinr_restorer_layers(const sinr_restorer_shape *shape) {
-    return shape->head + shape->branch + shape->tail + 2;
-}
-
 /* Takes memory for a network, the structure included: the first thing in it is the sinr_restorer. */
 sinr_restorer *sinr_restorer_layout(const sinr_restorer_shape *shape, sinr_arena *arena);
 
