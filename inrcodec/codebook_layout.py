@@ -19,7 +19,8 @@ MOST_BYTES = 1 << 28
 """Of a codebook file."""
 _MOST_MODES = 255
 _MOST_WIDTH = 512
-_MOST_LAYERS = 64
+_MOST_LAYERS, _MOST_CHANNELS = 16, 256
+"""Of a part of the restoration network."""
 TYPES = {"U8": "|u1", "U16": "<u2", "I16": "<i2", "I32": "<i4"}
 """Types of tensors in the file, and what numpy calls them."""
 TENSORS: dict[Element, str] = {
@@ -142,11 +143,11 @@ def _restoration(length: Callable[[str, int], int]) -> dict[str, list[tuple[int,
         """Outputs of the part's layers; `wanted` replaces those of the last."""
         layers = length(f"restoration.{part}.shifts", _MOST_LAYERS)
         known = layers if wanted is None else layers - 1
-        found = [length(f"restoration.{part}.bias{number}", _MOST_WIDTH) for number in range(1, known + 1)]
+        found = [length(f"restoration.{part}.bias{number}", _MOST_CHANNELS) for number in range(1, known + 1)]
         return found if wanted is None else [*found, wanted]
 
     head, branch = hidden("head"), hidden("branch")
-    inner = length("restoration.down.bias1", _MOST_WIDTH)
+    inner = length("restoration.down.bias1", _MOST_CHANNELS)
     squares = FOLD**2 * head[-1]
     return {
         "head": _pairs(INPUTS, *head),

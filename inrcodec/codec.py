@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import find_codebook, load_codebook
-from inrcodec.container import TILE, Container, Weighting, tile_grid, unpack
+from inrcodec.container import FULL_STRENGTH, TILE, Container, Weighting, tile_grid, unpack
 from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.decoding.picture import assembly_of, render_region
 from inrcodec.decoding.view import WHOLE, Region, View
@@ -56,6 +56,7 @@ class Info:
         tune: "psnr", "visual", or "other" where another encoder weighted the steps.
         quality: quality that gives the file's quantiser step.
         quantiser_step: in 8-bit levels.
+        restoration: share of restoration's correction that is added, 0 to 1.
         entropy: "rans" or "zstd".
         tiles: number of independently coded tiles.
         has_alpha: whether there is an alpha section.
@@ -72,6 +73,7 @@ class Info:
     tune: str
     quality: float
     quantiser_step: float
+    restoration: float
     entropy: str
     tiles: int
     has_alpha: bool
@@ -273,6 +275,7 @@ def inspect(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Info:
         tune=next((name for name, found in TUNES.items() if found == c.weighting), "other"),
         quality=round(quality_of_step(c.step, c.weighting), 2),
         quantiser_step=c.step / 2**FRACTION,
+        restoration=c.strength / FULL_STRENGTH,
         entropy=c.entropy,
         tiles=len(c.tiles),
         has_alpha=alpha,

@@ -13,14 +13,22 @@ VERSION = 6
 TILE = 1024
 """Side of a tile in samples; tiles are coded independently of each other, and restored together."""
 ENTROPY = ("rans", "zstd")
-SECTIONS = {"alpha": 0, "icc": 1, "exif": 2, "xmp": 6}
+SECTIONS = {"alpha": 0, "icc": 1, "exif": 2, "xmp": 7}
 """Optional sections in the order of the file, and the bits of the flags that announce them."""
 
 _ENTROPY_BIT = 3
 _GREY_BIT = 4
 _WEIGHTED_BIT = 5
-_KNOWN_FLAGS = 0b01111111
-_FIXED = struct.Struct("<4sBB4s")
+_WEAKENED_BIT = 6
+_EXTENDED_BIT = 8
+_FLAGS = 1 << 14
+"""Flags are a number below this."""
+_KNOWN_FLAGS = (1 << 9) - 1
+_MAGIC_AND_VERSION = struct.Struct("<4sB")
+_CODEBOOK_BYTES = 4
+_KINDS = 65535
+"""Kinds of extensions are numbers up to this."""
+_UNKNOWN = "the file uses features this program does not know"
 _WEIGHTING = struct.Struct("<4B")
 _CRC = struct.Struct("<I")
 
@@ -51,6 +59,9 @@ class Weighting(NamedTuple):
 FLAT = Weighting(0, 0, 0, 64)
 """Every weight has the picture's step: the least squared error."""
 
+FULL_STRENGTH = 16
+"""Strength of restoration at which all of its correction is added."""
+
 
 @dataclass(frozen=True)
 class Container:
@@ -65,6 +76,7 @@ class Container:
         tiles: one stream per tile, in raster order.
         sections: the optional sections that are there, by name.
         weighting: how the quantiser steps of weights differ from the picture's.
+        strength: of restoration, 0 to FULL_STRENGTH.
     """
 
     width: int
@@ -76,6 +88,7 @@ class Container:
     tiles: tuple[bytes, ...]
     sections: dict[str, bytes] = field(default_factory=dict)
     weighting: Weighting = FLAT
+    strength: int = FULL_STRENGTH
 
 
 def tile_grid(width: int, height: int) -> tuple[int, int]:
@@ -133,11 +146,14 @@ def pack(container: Container) -> bytes:
     flags = sum(1 << bit for name, bit in SECTIONS.items() if name in container.sections)
     flags |= ENTROPY.index(container.entropy) << _ENTROPY_BIT | container.grey << _GREY_BIT
     weighted = container.weighting != FLAT
-    flags |= weighted << _WEIGHTED_BIT
-    parts = [_FIXED.pack(MAGIC, VERSION, flags, container.codebook)]
+    weakened = container.strength != FULL_STRENGTH
+    flags |= weighted << _WEIGHTED_BIT | weakened << _WEAKENED_BIT
+    parts = [_MAGIC_AND_VERSION.pack(MAGIC, VERSION), write_varint(flags), container.codebook]
     parts += [write_varint(n) for n in (container.width, container.height, container.step)]
     if weighted:
         parts.append(_WEIGHTING.pack(*container.weighting))
+    if weakened:
+        parts.append(bytes([container.strength]))
     for name in SECTIONS:
         if name in container.sections:
             parts += [write_varint(len(container.sections[name])), container.sections[name]]
@@ -160,24 +176,29 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         raise FormatError("not a .sinr file (it does not begin with SINR)")
     if len(data) > limits.max_file_bytes:
         raise LimitError(f"the file exceeds the limit of {limits.max_file_bytes} bytes")
-    if len(data) < _FIXED.size + _CRC.size:
+    if len(data) < _MAGIC_AND_VERSION.size + _CRC.size:
         raise FormatError("the file is truncated")
-    _, version, flags, codebook = _FIXED.unpack_from(data)
+    _, version = _MAGIC_AND_VERSION.unpack_from(data)
     if version != VERSION:
         raise FormatError(f"the file has format version {version}; this program reads version {VERSION}")
     body = data[: -_CRC.size]
     if zlib.crc32(body) != _CRC.unpack_from(data, len(body))[0]:
         raise FormatError("the file is damaged: its checksum does not match")
-    if flags & ~_KNOWN_FLAGS:
-        raise FormatError("the file uses features this program does not know")
     reader = Reader(body)
-    reader.take(_FIXED.size)
+    reader.take(_MAGIC_AND_VERSION.size)
+    flags = reader.varint(_FLAGS - 1)
+    if flags & ~_KNOWN_FLAGS:
+        raise FormatError(_UNKNOWN)
+    codebook = reader.take(_CODEBOOK_BYTES)
     width, height = reader.varint(65535), reader.varint(65535)
     step = reader.varint(1 << 13)
     if not width or not height or not step:
         raise FormatError("the file declares an empty picture or a quantiser step of zero")
     limits.check(width, height)
     weighting = _read_weighting(reader) if flags >> _WEIGHTED_BIT & 1 else FLAT
+    strength = _read_strength(reader) if flags >> _WEAKENED_BIT & 1 else FULL_STRENGTH
+    if flags >> _EXTENDED_BIT & 1:
+        _skip_extensions(reader)
     sections = {
         name: reader.take(reader.varint(reader.left)) for name, bit in SECTIONS.items() if flags >> bit & 1
     }
@@ -194,6 +215,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         tuple(tiles),
         sections,
         weighting,
+        strength,
     )
 
 
@@ -202,3 +224,22 @@ def _read_weighting(reader: Reader) -> Weighting:
     if not weighting.in_range or weighting == FLAT:
         raise FormatError("the file declares weights of quantiser steps that are out of range")
     return weighting
+
+
+def _read_strength(reader: Reader) -> int:
+    strength = reader.take(1)[0]
+    if strength >= FULL_STRENGTH:
+        raise FormatError("the file declares a strength of restoration that is out of range")
+    return strength
+
+
+def _skip_extensions(reader: Reader) -> None:
+    """Passes over what later writers may add; what a decoder may not ignore has an even kind."""
+    kind = reader.varint(_KINDS)
+    if not kind:
+        raise FormatError("the file announces extensions and has none")
+    while kind:
+        if kind % 2 == 0:
+            raise FormatError(_UNKNOWN)
+        reader.take(reader.varint(reader.left))
+        kind = reader.varint(_KINDS)

@@ -61,6 +61,7 @@ typedef struct {
     int step;                                    /* of the quantiser, in sixteenths of a level */
     unsigned char luma, chroma, activity, ratio; /* how steps are weighted; 0, 0, 0, 64: not at all */
     unsigned char codebook[4];                   /* id of the codebook that the file needs */
+    unsigned char strength;                      /* of restoration, in sixteenths */
     int zstd;           /* whether tiles use the variant that `sinr_decode` does not support */
     sinr_section alpha; /* zstd frames: width * height differences to the left, ... */
     sinr_section icc;   /* ... an ICC profile, which tells what the colours mean, sRGB without one, ... */

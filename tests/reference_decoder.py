@@ -87,13 +87,17 @@ def decode(data, codebook_data):
     assert crc == zlib.crc32(body), "checksum"
     file = Bytes(body)
     assert file.take(5) == b"SINR\x06", "magic or version"
-    flags = file.take(1)[0]
-    assert flags < 128, "reserved flags"
+    flags = file.varint()
+    assert flags < 512, "reserved flags"
     assert file.take(4) == codebook.id, "codebook"
     width, height, q = file.varint(), file.varint(), file.varint()
     weighting = tuple(file.take(4)) if flags >> 5 & 1 else None
+    strength = file.take(1)[0] if flags >> 6 & 1 else 16
+    while flags >> 8 & 1 and (kind := file.varint()):
+        assert kind % 2, "an extension that must be understood"
+        file.take(file.varint())
     sections = {}
-    for bit, name in ((0, "alpha"), (1, "icc"), (2, "exif"), (6, "xmp")):
+    for bit, name in ((0, "alpha"), (1, "icc"), (2, "exif"), (7, "xmp")):
         if flags >> bit & 1:
             sections[name] = unzstd(file.take(file.varint()))
     planes = 1 if flags >> 4 & 1 else 3
@@ -116,7 +120,7 @@ def decode(data, codebook_data):
         cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
     growth = weighting[0] if weighting else 0
     told = min((q * (64 + growth)) >> 6, 8192)
-    pixels = to_pixels(restore(samples, cell_at, told, codebook))[:height, :width]
+    pixels = to_pixels(restore(samples, cell_at, told, strength, codebook))[:height, :width]
     alpha = sections.pop("alpha", None)
     if alpha is not None:
         difference = np.frombuffer(alpha, np.uint8).reshape(height, width)
@@ -654,7 +658,7 @@ def predict(codebook, cell, b, q, count):
 # ---- Section 9: restoration ------------------------------------------------------------------------------
 
 
-def restore(samples, cell_at, q, codebook):
+def restore(samples, cell_at, q, strength, codebook):
     """Samples (planes, rows, columns) with the corrections of the restoration network.
 
     Arrays of positions are (rows, columns, channels); layers that look around leave one less at every side.
@@ -676,7 +680,7 @@ def restore(samples, cell_at, q, codebook):
         x = activations(codebook, "tail", number, x)
     last = shift(codebook, "tail", layers["tail"])
     t = from_squares(inner(convolved(codebook, "tail", layers["tail"], x), layers["tail"] % 2))
-    corrections = (2 * t[..., :planes].transpose(2, 0, 1) * q + 2**last) >> (last + 1)
+    corrections = (2 * t[..., :planes].transpose(2, 0, 1) * q * strength + 2 ** (last + 4)) >> (last + 5)
     return np.clip(samples + corrections, -8191, 8191)
 
 

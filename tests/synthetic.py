@@ -1,12 +1,14 @@
 """A small codebook and tiles made of integers alone, the same on every machine and for every numpy."""
 
 import hashlib
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from inrcodec.codebook import pack_matrix, serialise
+from inrcodec.container import Reader, pack, unpack, write_varint
 from inrcodec.entropy import zstd_payload
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS
 from inrcodec.entropy.payload import read_tile, write_tile
@@ -155,8 +157,9 @@ def broken_codebooks():
         hidden |= {f"{prefix}weight{n}": tensors[f"{prefix}weight{n}"][:, :0] for n in (2, 3)}
         hidden[f"{prefix}weight2"] = hidden[f"{prefix}weight2"][:0]
         yield f"nothing hidden in {prefix}", tensors | hidden
-    for count in (65, 400):
+    for count in (17, 400):
         yield f"{count} layers", tensors | layers(count)
+    yield "channels", tensors | broad(257)
     for name, place, value in (
         ("modes", 0, 0),
         ("extents.8.tables", 3, 16000),
@@ -187,6 +190,18 @@ def broken_codebooks():
             )
         },
     )
+
+
+def broad(channels):
+    """Restoration whose branch has so many channels, which do nothing."""
+    shapes = {
+        "branch.weight1": (channels, BRANCH, 3, 3),
+        "branch.weight2": (channels, channels, 3, 3),
+        "up.weight1": (20, channels, 1, 1),
+    }
+    weights = {name: np.zeros(shape, np.int16) for name, shape in shapes.items()}
+    biases = {f"branch.bias{number}": np.zeros(channels, np.int32) for number in (1, 2)}
+    return {f"restoration.{name}": tensor for name, tensor in (weights | biases).items()}
 
 
 def layers(count):
@@ -239,3 +254,15 @@ def read_payload(data, blocks, channels, step, model, entropy):
     if entropy == "zstd":
         return zstd_payload.read_tile(data, blocks, channels, step, model.mode_count)
     return read_tile(data, blocks, channels, step, model)
+
+
+def with_extensions(file, extensions):
+    """A file with extensions, which no writer of today has."""
+    reader = Reader(file[5:])
+    flags = reader.varint(1 << 14)
+    fixed = pack(replace(unpack(file), sections={}, tiles=(b"",)))
+    without_sections = Reader(fixed[5:-4])
+    without_sections.varint(1 << 14)
+    fields = reader.take(without_sections.left)
+    body = file[:5] + write_varint(flags | 256) + fields + extensions + reader.take(reader.left - 4)
+    return body + zlib.crc32(body).to_bytes(4, "little")

@@ -76,7 +76,12 @@ def test_pruned_matrices_are_masks_and_survivors(shape, sparsity):
 
 
 def test_as_many_layers_as_there_may_be(tensors):
-    assert len(from_tensors(tensors | synthetic.layers(64), {}).restoration.layers) == 3 * 64 + 2
+    assert len(from_tensors(tensors | synthetic.layers(16), {}).restoration.layers) == 3 * 16 + 2
+
+
+def test_as_many_channels_as_there_may_be(tensors):
+    restoration = from_tensors(tensors | synthetic.broad(256), {}).restoration
+    assert [len(layer.bias) for layer in restoration.branch] == [256, 256]
 
 
 def test_types_that_numpy_does_not_know_are_refused(tmp_path, tensors):

@@ -12,7 +12,7 @@ from skimage import data
 
 import inrcodec
 from inrcodec import codec
-from inrcodec.container import TILE, Weighting, pack, unpack
+from inrcodec.container import FULL_STRENGTH, TILE, Weighting, pack, unpack
 from inrcodec.decoding.picture import render_region
 from inrcodec.errors import (
     CodebookNotFoundError,
@@ -312,6 +312,7 @@ def test_inspect(encoded, photo):
     info = inrcodec.inspect(encoded)
     assert (info.width, info.height, info.channels, info.version) == (256, 192, 3, 6)
     assert (info.quality, info.quantiser_step) == (50, 32)
+    assert info.restoration == unpack(encoded).strength / FULL_STRENGTH
     assert info.codebook == next(c.id for c in inrcodec.available_codebooks() if c.is_default)
     assert (info.entropy, info.tiles, info.has_alpha) == ("rans", 1, False)
     assert info.file_bytes == len(encoded)

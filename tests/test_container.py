@@ -11,12 +11,13 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import draw, tile_symbols, write_payload
+from synthetic import draw, tile_symbols, with_extensions, write_payload
 
 import inrcodec
 from inrcodec.codec import decode_picture
 from inrcodec.container import (
     FLAT,
+    FULL_STRENGTH,
     MAGIC,
     MAX_ACTIVITY,
     TILE,
@@ -70,6 +71,10 @@ def test_every_field_comes_back(synthetic_codebook):
     weighted = replace(container, weighting=Weighting(255, 1, MAX_ACTIVITY, 63))
     assert unpack(pack(weighted)) == weighted
     assert len(pack(weighted)) == len(pack(container)) + 4
+    for strength in (0, FULL_STRENGTH - 1):
+        weaker = replace(weighted, strength=strength)
+        assert unpack(pack(weaker)) == weaker
+        assert len(pack(weaker)) == len(pack(weighted)) + 1
 
 
 @pytest.mark.parametrize(
@@ -236,8 +241,40 @@ def test_other_versions_and_unknown_features(synthetic_codebook):
     with pytest.raises(FormatError, match="version"):
         unpack(sealed(bytes(data)))
     data[4] -= 1
-    data[5] |= 0x80
+    data[5:7] = write_varint(Reader(bytes(data[5:])).varint(1 << 14) | 1 << 9)
     with pytest.raises(FormatError, match="features"):
+        unpack(sealed(bytes(data)))
+
+
+def test_extensions_that_may_be_ignored_are(synthetic_codebook):
+    container = replace(small_container(synthetic_codebook), strength=3)
+    some = write_varint(1) + write_varint(3) + b"abc" + write_varint(65535) + write_varint(0) + b"\0"
+    assert unpack(with_extensions(pack(container), some)) == container
+
+
+@pytest.mark.parametrize(
+    ("extensions", "told"),
+    [
+        (write_varint(2) + b"\1a\0", "features"),
+        (write_varint(1) + b"\1a" + write_varint(4) + b"\0\0", "features"),
+        (b"\0", "none"),
+        (write_varint(65536) + b"\0\0", "range"),
+        (write_varint(1) + write_varint(1 << 20), "range"),
+    ],
+    ids=["even", "second", "none", "kind", "long"],
+)
+def test_extensions_that_may_not_be_ignored_are_refused(synthetic_codebook, extensions, told):
+    with pytest.raises(FormatError, match=told):
+        unpack(with_extensions(pack(small_container(synthetic_codebook)), extensions))
+
+
+@pytest.mark.parametrize("strength", [FULL_STRENGTH, 255])
+def test_strengths_out_of_range_are_refused(synthetic_codebook, strength):
+    data = bytearray(pack(replace(small_container(synthetic_codebook), strength=3)))
+    # After magic, version, two bytes of flags, codebook, width, height and two bytes of a step.
+    assert data[15] == 3
+    data[15] = strength
+    with pytest.raises(FormatError, match="strength"):
         unpack(sealed(bytes(data)))
 
 

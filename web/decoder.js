@@ -1,7 +1,7 @@
 /* The decoder in C (native/sinr.h), as WebAssembly. Structures are those of wasm32: all numbers have 32 bits. */
 
-const INFO_BYTES = 60;
-const [ALPHA, ICC] = [7, 9]; // Sections in `sinr_info`, in numbers.
+const INFO_BYTES = 64;
+const [ALPHA, ICC] = [8, 10]; // Sections in `sinr_info`, in numbers.
 const [OK, OUT_OF_MEMORY] = [0, 10];
 const PART_BYTES = 24;
 

@@ -32,6 +32,7 @@ from skimage import data
 import inrcodec
 from inrcodec.bench.images import load_rgb
 from inrcodec.codebook import load_codebook
+from inrcodec.container import FULL_STRENGTH
 from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.kernels import VARIABLE, compiled, select
 from inrcodec.runtime.threads import cores
@@ -137,7 +138,7 @@ def profile(photo: Pixels) -> None:
         "write": lambda: kernels.write_tile(fit.symbols, step, model),
         "read": lambda: kernels.read_tile(coded, blocks, len(planes), step, model),
         "reconstruct": lambda: kernels.reconstruct(fit.symbols, quantiser, predictors),
-        "restore": lambda: kernels.restore(book.restoration, fit.planes, cells, step, box),
+        "restore": lambda: kernels.restore(book.restoration, fit.planes, cells, step, FULL_STRENGTH, box),
         "pixels": lambda: kernels.to_pixels(fit.planes),
     }
     print("\n| stage | ms |\n|---|---:|")

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from inrcodec.container import TILE
+from inrcodec.container import FULL_STRENGTH, TILE
 from inrcodec.kernels import Kernels
 from inrcodec.runtime.processes import Map
 from inrcodec.signal.restoration import RestorationNetwork
@@ -54,16 +54,21 @@ class Restorer:
         network: restores.
         step: that of `Quantiser.restoration_step`.
         kernels: what computes.
+        strength: how much of its correction is added, 0 to FULL_STRENGTH.
     """
 
     network: RestorationNetwork
     step: int
     kernels: Kernels
+    strength: int = FULL_STRENGTH
 
     def run(self, patch: tuple[Tile, Box]) -> Planes:
         """Restores a box of a tile: (C, H, W) int16 fixed-point samples."""
         tile, box = patch
-        return self.kernels.restore(self.network, tile.planes, tile.cells, self.step, box)
+        if not self.strength:
+            top, left, bottom, right = box
+            return tile.planes[:, top:bottom, left:right]
+        return self.kernels.restore(self.network, tile.planes, tile.cells, self.step, self.strength, box)
 
 
 class Store(Generic[_Made]):

@@ -89,7 +89,7 @@ def assembly_of(
         limits.check_work(sum((bottom - top) * (right - left) for top, left, bottom, right in boxes))
         return mapping(decoder.run, map(coded, boxes))
 
-    restorer = Restorer(codebook.restoration, quantiser.restoration_step, kernels)
+    restorer = Restorer(codebook.restoration, quantiser.restoration_step, kernels, c.strength)
     return Assembly((c.height, c.width), restorer, decoded, mapping)
 
 

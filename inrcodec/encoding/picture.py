@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from inrcodec.codebook import Codebook
-from inrcodec.container import FLAT, TILE, Container, Weighting, pack, tile_grid
+from inrcodec.container import FLAT, FULL_STRENGTH, TILE, Container, Weighting, pack, tile_grid
 from inrcodec.decisions.effort import Effort
 from inrcodec.decoding.assembly import Assembly, Restorer, Tile
 from inrcodec.decoding.picture import render_region
+from inrcodec.encoding.strength import Agreement, agreement, strength_of
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.entropy import zstd_payload
 from inrcodec.kernels import Kernels
@@ -22,6 +24,18 @@ from inrcodec.signal.quantiser import Quantiser
 from inrcodec.tile.partition import BLOCK, Box
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class CodedTile(NamedTuple):
+    """A tile of a file.
+
+    Attributes:
+        data: its bytes.
+        agreement: how well restoration does there.
+    """
+
+    data: bytes
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -40,8 +54,8 @@ class TileEncoder:
     entropy: str
     kernels: Kernels
 
-    def run(self, quantiser: Quantiser, pixels: Pixels) -> bytes:
-        """The bytes of a tile.
+    def run(self, quantiser: Quantiser, pixels: Pixels) -> CodedTile:
+        """Encodes a tile.
 
         Args:
             quantiser: the picture's.
@@ -49,16 +63,22 @@ class TileEncoder:
         """
         return self.run_and_keep(quantiser, pixels)[0]
 
-    def run_and_keep(self, quantiser: Quantiser, pixels: Pixels) -> tuple[bytes, Tile]:
+    def run_and_keep(self, quantiser: Quantiser, pixels: Pixels) -> tuple[CodedTile, Tile]:
         """The same, and what a decoder makes of them before it restores."""
         height, width, _ = pixels.shape
         padded = np.pad(pixels, [(0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
-        fit = fit_tile(to_planes(padded), quantiser, self.codebook, self.kernels, self.effort)
+        planes = to_planes(padded)
+        fit = fit_tile(planes, quantiser, self.codebook, self.kernels, self.effort)
         if self.entropy == "zstd":
             data = zstd_payload.write_tile(fit.symbols)
         else:
             data = self.kernels.write_tile(fit.symbols, quantiser.step, self.codebook.entropy)
-        return data, Tile(fit.planes, fit.symbols.cells)
+        tile = Tile(fit.planes, fit.symbols.cells)
+        return CodedTile(data, agreement(planes, tile, self.restorer(quantiser))), tile
+
+    def restorer(self, quantiser: Quantiser, strength: int = FULL_STRENGTH) -> Restorer:
+        """What restores the picture at a strength."""
+        return Restorer(self.codebook.restoration, quantiser.restoration_step, self.kernels, strength)
 
 
 @dataclass(frozen=True)
@@ -83,18 +103,20 @@ class PictureEncoder:
 
     def encode(self, step: int, progress: Callable[[float], None] | None = None) -> bytes:
         """The file at a quantiser step (fixed-point); `progress` is told the fraction done, up to 1."""
-        parts, tiles = self._parts(), []
-        for data in self.mapping(partial(self.tiles.run, self._quantiser(step)), parts):
-            tiles.append(data)
+        parts, coded = self._parts(), []
+        for tile in self.mapping(partial(self.tiles.run, self._quantiser(step)), parts):
+            coded.append(tile)
             if progress:
-                progress(len(tiles) / len(parts))
-        return self._packed(step, tiles)
+                progress(len(coded) / len(parts))
+        return self._packed(step, coded, strength_of([tile.agreement for tile in coded], step))
 
     def encode_and_measure(self, step: int) -> tuple[bytes, float]:
         """The file at a quantiser step (fixed-point), and its PSNR over visible colour samples in dB."""
-        coded = list(self.mapping(partial(self.tiles.run_and_keep, self._quantiser(step)), self._parts()))
-        data = self._packed(step, [part for part, _ in coded])
-        decoded = self._restored(step, [tile for _, tile in coded])
+        kept = self.mapping(partial(self.tiles.run_and_keep, self._quantiser(step)), self._parts())
+        coded, tiles = zip(*kept, strict=True)
+        strength = strength_of([tile.agreement for tile in coded], step)
+        data = self._packed(step, coded, strength)
+        decoded = self._restored(step, tiles, strength)
         return data, psnr(self.colour, decoded, self.visible)
 
     def _quantiser(self, step: int) -> Quantiser:
@@ -108,7 +130,7 @@ class PictureEncoder:
             for y, x in np.ndindex(tile_grid(width, height))
         ]
 
-    def _packed(self, step: int, tiles: Sequence[bytes]) -> bytes:
+    def _packed(self, step: int, coded: Sequence[CodedTile], strength: int) -> bytes:
         height, width, channels = self.colour.shape
         return pack(
             Container(
@@ -118,13 +140,14 @@ class PictureEncoder:
                 step,
                 self.tiles.codebook.id,
                 self.tiles.entropy,
-                tuple(tiles),
+                tuple(tile.data for tile in coded),
                 self.sections,
                 self.weighting,
+                strength,
             )
         )
 
-    def _restored(self, step: int, tiles: Sequence[Tile]) -> Pixels:
+    def _restored(self, step: int, tiles: Sequence[Tile], strength: int) -> Pixels:
         """The picture that a decoder makes of its tiles in raster order."""
         height, width, _ = self.colour.shape
         columns = tile_grid(width, height)[1]
@@ -132,8 +155,7 @@ class PictureEncoder:
         def known(boxes: Sequence[Box]) -> Iterator[Tile]:
             return (tiles[top // TILE * columns + left // TILE] for top, left, _, _ in boxes)
 
-        told = self._quantiser(step).restoration_step
-        restorer = Restorer(self.tiles.codebook.restoration, told, self.tiles.kernels)
+        restorer = self.tiles.restorer(self._quantiser(step), strength)
         decoded = np.empty_like(self.colour)
         assembly = Assembly((height, width), restorer, known, self.mapping)
         render_region(assembly, (0, 0, width, height), decoded, self.tiles.kernels)

@@ -77,7 +77,13 @@ class Kernels(Protocol):
         ...
 
     def restore(
-        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+        self,
+        network: RestorationNetwork,
+        planes: Planes,
+        cells: CellMap,
+        step: int,
+        strength: int,
+        box: Box,
     ) -> Planes:
         """Exact: `inrcodec.signal.restoration.restore`."""
         ...

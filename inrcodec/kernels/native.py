@@ -355,7 +355,13 @@ class NativeKernels:
         return planes
 
     def restore(
-        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+        self,
+        network: RestorationNetwork,
+        planes: Planes,
+        cells: CellMap,
+        step: int,
+        strength: int,
+        box: Box,
     ) -> Planes:
         """See `Kernels`."""
         top, left, bottom, right = box
@@ -372,6 +378,7 @@ class NativeKernels:
             restorer,
             ctypes.byref(picture),
             step,
+            strength,
             ctypes.byref(_Box(*box)),
             _pointer(result),
         )

@@ -50,10 +50,16 @@ class NumpyKernels:
         return reconstruction.reconstruct(symbols, quantiser, predictors)
 
     def restore(
-        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+        self,
+        network: RestorationNetwork,
+        planes: Planes,
+        cells: CellMap,
+        step: int,
+        strength: int,
+        box: Box,
     ) -> Planes:
         """See `Kernels`."""
-        return restoration.restore(network, planes, cells, step, box)
+        return restoration.restore(network, planes, cells, step, strength, box)
 
     def to_pixels(self, planes: Planes) -> Pixels:
         """See `Kernels`."""

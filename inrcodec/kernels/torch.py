@@ -68,7 +68,13 @@ class TorchKernels(NumpyKernels):
         return reconstruction.reconstruct(symbols, quantiser, self.predictors(predictors))
 
     def restore(
-        self, network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box
+        self,
+        network: RestorationNetwork,
+        planes: Planes,
+        cells: CellMap,
+        step: int,
+        strength: int,
+        box: Box,
     ) -> Planes:
         """See `Kernels`."""
         x = _tensor(inputs(planes, cells, step, *surroundings(network, box)), self.device)
@@ -85,7 +91,7 @@ class TorchKernels(NumpyKernels):
         x = inner(_convolve(x, last), len(network.tail) % 2)
         outputs = x[: len(planes) * FOLD**2].cpu().numpy()
         top, left, bottom, right = box
-        samples = planes[:, top:bottom, left:right] + correction(outputs, last.shift, step)
+        samples = planes[:, top:bottom, left:right] + correction(outputs, last.shift, step, strength)
         return np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX).astype(np.int16)
 
     def fit_tile(

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from inrcodec.container import FULL_STRENGTH
 from inrcodec.runtime.threads import one_blas_thread, threads
 from inrcodec.tile.fixed_point import SAMPLE_MAX, log_step
 from inrcodec.tile.partition import UNIT, Box, CellMap
@@ -190,7 +191,12 @@ class RestorationNetwork:
 
 
 def restore(
-    network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, box: Box | None = None
+    network: RestorationNetwork,
+    planes: Planes,
+    cells: CellMap,
+    step: int,
+    strength: int = FULL_STRENGTH,
+    box: Box | None = None,
 ) -> Planes:
     """Restores reconstructed planes, or a part of them.
 
@@ -198,7 +204,8 @@ def restore(
         network: the network.
         planes: (1 or 3, H, W) int16 samples of `reconstruct`; left as they are.
         cells: (H / 8, W / 8) units and the cells that cover them.
-        step: quantiser step in fixed-point units.
+        step: that of `Quantiser.restoration_step`.
+        strength: how much of the correction is added, 0 to FULL_STRENGTH.
         box: the part, in samples, multiples of 2 * FOLD; all of it by default.
 
     Returns:
@@ -212,7 +219,7 @@ def restore(
 
     def restore_part(part: Box) -> None:
         y0, x0, y1, x1 = part
-        samples = planes[:, y0:y1, x0:x1] + _correction(network, planes, cells, step, part)
+        samples = planes[:, y0:y1, x0:x1] + _correction(network, planes, cells, step, strength, part)
         result[:, y0 - top : y1 - top, x0 - left : x1 - left] = np.clip(samples, -SAMPLE_MAX, SAMPLE_MAX)
 
     high, wide = (positions * FOLD for positions in _PART)
@@ -228,7 +235,7 @@ def restore(
 
 
 def _correction(
-    network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, part: Box
+    network: RestorationNetwork, planes: Planes, cells: CellMap, step: int, strength: int, part: Box
 ) -> FloatArray:
     """What to add to the samples of a part: (1 or 3, bottom - top, right - left)."""
     rows, cols = surroundings(network, part)
@@ -245,7 +252,7 @@ def _correction(
         x = _activations(_convolve(x, layer), layer)
     # Whole squares of the branch may be a position more than the tail needs.
     x = inner(_convolve(x, last), len(network.tail) % 2)
-    return correction(x[: len(planes) * FOLD**2], last.shift, step)
+    return correction(x[: len(planes) * FOLD**2], last.shift, step, strength)
 
 
 def squares_of(x: Array) -> Array:
@@ -285,18 +292,20 @@ def surroundings(network: RestorationNetwork, part: Box) -> tuple[IntArray, IntA
     )
 
 
-def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int) -> FloatArray:
+def correction(outputs: npt.NDArray[np.floating[Any]], shift: int, step: int, strength: int) -> FloatArray:
     """What outputs of the last layer add to samples.
 
     Args:
         outputs: (C * FOLD**2, R, S) integers in any floating-point type.
         shift: of the last layer.
-        step: quantiser step in fixed-point units.
+        step: that of `Quantiser.restoration_step`.
+        strength: how much is added, 0 to FULL_STRENGTH.
 
     Returns:
         (C, R * FOLD, S * FOLD) integers in float64, fixed-point.
     """
-    return positions_of(np.floor(outputs.astype(np.float64) * (step * 0.5**shift) + 0.5))
+    scale = step * strength / FULL_STRENGTH * 0.5**shift
+    return positions_of(np.floor(outputs.astype(np.float64) * scale + 0.5))
 
 
 def largest_sum(layer: Layer, first: bool) -> float:

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Bounds of FORMAT.md, section 12; and no codebook has more tensors, lengths in a shape or letters in a name. */
-enum { MODES_MAX = 255, WIDTH_MAX = 512, LAYERS_MAX = SINR_LAYERS_MAX };
+enum { MODES_MAX = 255, WIDTH_MAX = 512, LAYERS_MAX = SINR_LAYERS_MAX, CHANNELS_MAX = SINR_CHANNELS_MAX };
 enum { TENSORS_MAX = 512, RANK_MAX = 4, NAME_MAX_ = 80 };
 /* Tables; networks and tables of last diagonals and magnitudes; prediction networks, packed; shifts. */
 enum { TENSORS_BUT_LAYERS = 3 + 2 * SINR_SIZES * (SINR_TENSORS + 1) + SINR_SIZES * (3 * 3 + 3) + 5 };
@@ -462,7 +462,7 @@ static sinr_status make_restorer(maker *m, sinr_restorer **restorer) {
         if (part == TAIL) inputs = width;
         for (int n = 1; n <= layers[part]; n++, all++) {
             snprintf(name, sizeof name, "bias%d", n);
-            channels[all] = length_of(m, prefix, name, part == UP ? 4 * WIDTH_MAX : WIDTH_MAX);
+            channels[all] = length_of(m, prefix, name, part == UP ? 4 * CHANNELS_MAX : CHANNELS_MAX);
             const int shape[] = {channels[all], inputs, PARTS[part].around ? 3 : 1, PARTS[part].around ? 3 : 1};
             snprintf(name, sizeof name, "%s.weight%d", prefix, n);
             if (!load(m, tensors + 2 * all, "I16", 4, shape, name)) return SINR_CODEBOOK;

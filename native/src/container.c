@@ -4,8 +4,17 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VERSION = 6, FIXED_BYTES = 10, CRC_BYTES = 4, ACTIVITY_MAX = 15, FLAT_RATIO = 64 };
-enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, XMP = 64, KNOWN_FLAGS = 127 };
+enum {
+    VERSION = 6,
+    FLAGS_AT = 5,
+    CRC_BYTES = 4,
+    KIND_MAX = 65535,
+    FULL_STRENGTH = 16,
+    ACTIVITY_MAX = 15,
+    FLAT_RATIO = 64
+};
+enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, WEAKENED = 64 };
+enum { XMP = 128, EXTENDED = 256, KNOWN_FLAGS = 511, FLAGS_MAX = (1 << 14) - 1 };
 
 const char *sinr_message(sinr_status status) {
     switch (status) {
@@ -86,6 +95,12 @@ static sinr_status read_weighting(reader *r, sinr_info *info) {
     return flat || info->activity > ACTIVITY_MAX || !info->ratio ? SINR_OUT_OF_RANGE : SINR_OK;
 }
 
+static sinr_status read_strength(reader *r, sinr_info *info) {
+    if (r->at == r->size) return SINR_TRUNCATED;
+    info->strength = r->bytes[r->at++];
+    return info->strength < FULL_STRENGTH ? SINR_OK : SINR_OUT_OF_RANGE;
+}
+
 /* Something of a given length, which comes first. */
 static sinr_status read_section(reader *r, sinr_section *section) {
     uint64_t length;
@@ -98,6 +113,21 @@ static sinr_status read_section(reader *r, sinr_section *section) {
     return SINR_OK;
 }
 
+/* Passes over what later writers may add; what a decoder may not ignore has an even kind. */
+static sinr_status skip_extensions(reader *r) {
+    sinr_section skipped;
+    int kind;
+    sinr_status status = read_number(r, KIND_MAX, &kind);
+    while (!status && kind) {
+        if (kind % 2 == 0) return SINR_UNSUPPORTED;
+        uint64_t next;
+        status = read_section(r, &skipped);
+        if (!status) status = read_varint(r, KIND_MAX, &next);
+        if (!status) kind = (int)next;
+    }
+    return status;
+}
+
 static sinr_status read_header(reader *r, int flags, sinr_info *info) {
     sinr_status status = read_number(r, SINR_LENGTH_MAX, &info->width);
     if (!status) status = read_number(r, SINR_LENGTH_MAX, &info->height);
@@ -107,7 +137,11 @@ static sinr_status read_header(reader *r, int flags, sinr_info *info) {
     info->channels = flags & GREY ? 1 : 3;
     info->zstd = (flags & ZSTD) != 0;
     info->ratio = FLAT_RATIO;
-    return flags & WEIGHTED ? read_weighting(r, info) : SINR_OK;
+    info->strength = FULL_STRENGTH;
+    if (flags & WEIGHTED) status = read_weighting(r, info);
+    if (!status && flags & WEAKENED) status = read_strength(r, info);
+    if (!status && flags & EXTENDED) status = skip_extensions(r);
+    return status;
 }
 
 /* `tiles` may be NULL. */
@@ -123,9 +157,15 @@ static sinr_status read_tiles(reader *r, const sinr_info *info, sinr_section *ti
 }
 
 static sinr_status read_all(reader *r, sinr_info *info, sinr_section *tiles) {
-    int flags = r->bytes[5];
-    r->at = FIXED_BYTES;
-    sinr_status status = read_header(r, flags, info);
+    uint64_t flags;
+    r->at = FLAGS_AT;
+    sinr_status status = read_varint(r, FLAGS_MAX, &flags);
+    if (status) return status;
+    if (flags & ~(uint64_t)KNOWN_FLAGS) return SINR_UNSUPPORTED;
+    if (r->size - r->at < sizeof info->codebook) return SINR_TRUNCATED;
+    memcpy(info->codebook, r->bytes + r->at, sizeof info->codebook);
+    r->at += sizeof info->codebook;
+    status = read_header(r, (int)flags, info);
     if (!status && flags & ALPHA) status = read_section(r, &info->alpha);
     if (!status && flags & ICC) status = read_section(r, &info->icc);
     if (!status && flags & EXIF) status = read_section(r, &info->exif);
@@ -138,14 +178,12 @@ sinr_status sinr_inspect(const void *file, size_t size, sinr_info *info) {
     const uint8_t *bytes = file;
     memset(info, 0, sizeof *info);
     if (size < 4 || memcmp(bytes, "SINR", 4)) return SINR_CORRUPT;
-    if (size < FIXED_BYTES + CRC_BYTES) return SINR_TRUNCATED;
+    if (size < FLAGS_AT + CRC_BYTES) return SINR_TRUNCATED;
     if (bytes[4] != VERSION) return SINR_VERSION;
     reader r = {bytes, 0, size - CRC_BYTES};
     const uint8_t *crc = bytes + r.size;
     uint32_t expected = crc[0] | (uint32_t)crc[1] << 8 | (uint32_t)crc[2] << 16 | (uint32_t)crc[3] << 24;
     if (checksum(bytes, r.size) != expected) return SINR_CORRUPT;
-    if (bytes[5] & ~KNOWN_FLAGS) return SINR_UNSUPPORTED;
-    memcpy(info->codebook, bytes + 6, sizeof info->codebook);
     sinr_status status = read_all(&r, info, NULL);
     if (status) memset(info, 0, sizeof *info);
     return status;

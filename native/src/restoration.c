@@ -236,6 +236,7 @@ typedef struct {
     const sinr_restorer *r;
     const sinr_unrestored *picture;
     int step, log_step;
+    int64_t scale;                    /* of corrections, in sixteenths */
     uint64_t reciprocal;              /* of 2 * step, see `scaled` */
     int top, left, height, width;     /* all the parts, in positions */
     int part_rows, part_cols, across; /* a part, and how many lie side by side */
@@ -478,7 +479,8 @@ SINR_INLINE void correct(const worker *w, const layer *l, int row, int col, uint
                     int64_t sample = p->planes
                                          [(size_t)channel * (size_t)p->height * (size_t)p->width + from +
                                           down * (size_t)p->width + right];
-                    sample += (2 * t * c->step + ((int64_t)1 << l->shift)) >> (l->shift + 1);
+                    sample += (2 * t * c->scale + ((int64_t)SINR_FULL_STRENGTH << l->shift)) >>
+                              (l->shift + 1 + SINR_STRENGTH_BITS);
                     if (sample < -SINR_SAMPLE_MAX) sample = -SINR_SAMPLE_MAX;
                     if (sample > SINR_SAMPLE_MAX) sample = SINR_SAMPLE_MAX;
                     c->result[(size_t)channel * size + to + down * width + right] = (int16_t)sample;
@@ -703,9 +705,10 @@ static int divide(call *c, int workers) {
 }
 
 sinr_status sinr_restore(
-    const sinr_restorer *r, const sinr_unrestored *picture, int step, const sinr_box *box, int16_t *result,
-    sinr_pool *pool) {
+    const sinr_restorer *r, const sinr_unrestored *picture, int step, int strength, const sinr_box *box,
+    int16_t *result, sinr_pool *pool) {
     const sinr_unrestored *p = picture;
+    if (strength < 0 || strength > SINR_FULL_STRENGTH) return SINR_ARGUMENT;
     if (step < 1 || step >= 1 << 14 || (p->channels != 1 && p->channels != 3)) return SINR_ARGUMENT;
     if (p->height < SINR_UNIT || p->width < SINR_UNIT || p->height % SINR_UNIT || p->width % SINR_UNIT)
         return SINR_ARGUMENT;
@@ -714,7 +717,7 @@ sinr_status sinr_restore(
     if (box->bottom <= box->top || box->right <= box->left)
         return box->bottom < box->top || box->right < box->left ? SINR_ARGUMENT : SINR_OK;
 
-    call c = {.r = r, .picture = picture, .step = step, .result = result};
+    call c = {.r = r, .picture = picture, .step = step, .scale = (int64_t)step * strength, .result = result};
     c.log_step = (int)lround(4 * log2(1 + step));
     c.reciprocal = ((uint64_t)1 << RECIPROCAL_BITS) / (2 * (uint64_t)step) + 1;
     c.top = box->top / SINR_FOLD;

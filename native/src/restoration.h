@@ -8,11 +8,12 @@
 
 #include <stdint.h>
 
-#define SINR_FOLD 2         /* samples of a position, per axis */
-#define SINR_SQUARE 4       /* samples of what the branch sees as one, likewise */
-#define SINR_RESTORED 12    /* outputs of the network: the samples of a position */
-#define SINR_RESTORER_IN 22 /* inputs: these samples, four borders, two cell sizes, three reaches, the step */
-#define SINR_LAYERS_MAX 64  /* of the head, the branch and the tail of a network each */
+#define SINR_FOLD 2           /* samples of a position, per axis */
+#define SINR_SQUARE 4         /* samples of what the branch sees as one, likewise */
+#define SINR_RESTORED 12      /* outputs of the network: the samples of a position */
+#define SINR_RESTORER_IN 22   /* inputs: these samples, four borders, two cell sizes, three reaches, the step */
+#define SINR_LAYERS_MAX 16    /* of the head, the branch and the tail of a network each */
+#define SINR_CHANNELS_MAX 256 /* of its layers */
 
 /* A restoration network; lies in memory of its own. */
 typedef struct sinr_restorer sinr_restorer;
@@ -49,11 +50,15 @@ typedef struct {
     int top, left, bottom, right;
 } sinr_box;
 
-/* Restores a box, sides multiples of SINR_SQUARE; what lies outside the planes is continued from the nearest inside.
+#define SINR_STRENGTH_BITS 4
+#define SINR_FULL_STRENGTH (1 << SINR_STRENGTH_BITS)
+
+/* Restores a box, sides multiples of SINR_SQUARE, with `strength` of SINR_FULL_STRENGTH parts of the correction; what
+ * lies outside the planes is continued from the nearest inside.
  * result: (channels, bottom - top, right - left), apart from the planes.
  * Asks for its memory once. */
 sinr_status sinr_restore(
-    const sinr_restorer *r, const sinr_unrestored *picture, int step, const sinr_box *box, int16_t *result,
-    sinr_pool *pool);
+    const sinr_restorer *r, const sinr_unrestored *picture, int step, int strength, const sinr_box *box,
+    int16_t *result, sinr_pool *pool);
 
 #endif

@@ -142,6 +142,15 @@ static int restoration_step(const sinr_info *info) {
     return sinr_at_most(info->step * (64 + info->luma) >> 6, SINR_STEP_MAX);
 }
 
+static void copy(const sinr_unrestored *from, const sinr_box *box, int16_t *to) {
+    const size_t wide = (size_t)(box->right - box->left);
+    for (int channel = 0; channel < from->channels; channel++)
+        for (int y = box->top; y < box->bottom; y++, to += wide) {
+            size_t row = (size_t)channel * (size_t)from->height + (size_t)y;
+            memcpy(to, from->planes + row * (size_t)from->width + box->left, wide * sizeof *to);
+        }
+}
+
 sinr_status sinr_joined_restore(
     const sinr_joined *around, const sinr_source *source, sinr_box box, int16_t *restored, sinr_pool *pool) {
     const sinr_box *b = &around->box;
@@ -149,6 +158,11 @@ sinr_status sinr_joined_restore(
                                         around->planes,        around->owner,      around->sizes,
                                         around->last};
     const sinr_box inside = {box.top - b->top, box.left - b->left, box.bottom - b->top, box.right - b->left};
+    if (!source->info.strength) {
+        copy(&unrestored, &inside, restored);
+        return SINR_OK;
+    }
     return sinr_restore(
-        source->codebook->restorer, &unrestored, restoration_step(&source->info), &inside, restored, pool);
+        source->codebook->restorer, &unrestored, restoration_step(&source->info), source->info.strength, &inside,
+        restored, pool);
 }

@@ -8,7 +8,7 @@ from inrcodec.codebook import load_codebook
 from inrcodec.container import TILE
 from inrcodec.decisions.effort import EFFORTS
 from inrcodec.decoding.assembly import Tile
-from inrcodec.encoding.picture import PictureEncoder, TileEncoder
+from inrcodec.encoding.picture import CodedTile, PictureEncoder, TileEncoder
 from inrcodec.kernels import select
 from inrcodec.metrics import psnr
 
@@ -41,7 +41,7 @@ def encoder(strip, results):
 def test_only_bytes_come_back_where_nobody_measures(encoder, results):
     seen: list[float] = []
     encoder.encode(STEP, seen.append)
-    assert [type(result) for result in results] == [bytes] * 3
+    assert [type(result) for result in results] == [CodedTile] * 3
     assert seen == [1 / 3, 2 / 3, 1]
 
 

@@ -34,7 +34,9 @@ def files():
         symbols = tile_symbols(f"seed {number}", blocks, channels, 40 if step < 8192 else 20)
         tile = write_payload(symbols, step, book.entropy, "rans")
         sections = {"alpha": b"a", "icc": b"bc"} if number == 3 else {}
-        picture = Container(width, height, channels == 1, step, book.id, "rans", (tile,), sections, weighting)
+        picture = Container(
+            width, height, channels == 1, step, book.id, "rans", (tile,), sections, weighting, 16 - number
+        )
         yield f"{number}.sinr", pack(picture)
     # Two tiles of next to nothing.
     symbols = [tile_symbols("seed", (1, columns), 1, 1, 4000) for columns in (32, 1)]

@@ -12,7 +12,7 @@ from synthetic import draw, tile_symbols, write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
-from inrcodec.container import FLAT, Container, Weighting, pack, write_varint
+from inrcodec.container import FLAT, FULL_STRENGTH, Container, Weighting, pack, write_varint
 from inrcodec.encoding.tile import fit_tile
 from inrcodec.errors import EncodeError, FormatError
 from inrcodec.kernels import VARIABLE, compiled, select
@@ -70,7 +70,7 @@ def test_golden_hashes(kernels, synthetic_codebook, synthetic_path, channels, we
     quantiser = Quantiser(STEP, weighting)
     planes = kernels.reconstruct(symbols, quantiser, book.predictors)
     step = quantiser.restoration_step
-    restored = kernels.restore(book.restoration, planes, symbols.cells, step, whole(planes))
+    restored = kernels.restore(book.restoration, planes, symbols.cells, step, FULL_STRENGTH, whole(planes))
     if entropy == "rans":
         tile = kernels.write_tile(symbols, STEP, book.entropy)
     else:
@@ -113,7 +113,7 @@ def test_planes_are_the_same(kernels, synthetic_codebook, channels, step, weight
     assert np.array_equal(planes, NUMPY.reconstruct(symbols, quantiser, book.predictors))
     for box in (whole(planes), (8, 16, 40, 64)):
         found, expected = (
-            k.restore(book.restoration, planes, symbols.cells, step, box) for k in (kernels, NUMPY)
+            k.restore(book.restoration, planes, symbols.cells, step, 7, box) for k in (kernels, NUMPY)
         )
         assert found.dtype == np.int16
         assert np.array_equal(found, expected)
@@ -147,8 +147,8 @@ def test_restoration_may_have_any_number_of_layers(kernels, layers):
     network = restoration_network(*layers)
     cells = tile_symbols("layers", (2, 5), 3).cells
     planes = draw("layers", (3, 64, 160), -900, 900).astype(np.int16)
-    for box in (whole(planes), (4, 12, 56, 132), (60, 0, 64, 4)):
-        found, expected = (k.restore(network, planes, cells, STEP, box) for k in (kernels, NUMPY))
+    for strength, box in ((16, whole(planes)), (1, (4, 12, 56, 132)), (9, (60, 0, 64, 4))):
+        found, expected = (k.restore(network, planes, cells, STEP, strength, box) for k in (kernels, NUMPY))
         assert np.array_equal(found, expected)
         before = planes[:, box[0] : box[2], box[1] : box[3]]
         assert len(np.unique(found - before)) > 40
@@ -161,7 +161,7 @@ def test_the_largest_corrections_are_clipped(kernels, sign):
     last = Layer(np.zeros((SAMPLES, 5, 3, 3), np.float32), np.full(SAMPLES, sign * 2.0**23, np.float32), 0)
     cells = tile_symbols("largest", (1, 1), 3).cells
     planes = draw("largest", (3, 32, 32), -900, 900).astype(np.int16)
-    found = kernels.restore(replace(network, tail=(last,)), planes, cells, 8192, whole(planes))
+    found = kernels.restore(replace(network, tail=(last,)), planes, cells, 8192, FULL_STRENGTH, whole(planes))
     assert (found == sign * SAMPLE_MAX).all()
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from skimage import data
-from synthetic import broken_codebooks, codebook_tensors, draw, layers
+from synthetic import broken_codebooks, codebook_tensors, draw, layers, with_extensions
 
 import inrcodec
 from inrcodec.codebook import load_codebook, serialise
-from inrcodec.container import FLAT, SECTIONS, pack, unpack
+from inrcodec.container import FLAT, FULL_STRENGTH, SECTIONS, pack, unpack, write_varint
 from inrcodec.errors import InrCodecError
 from inrcodec.kernels import compiled
 from inrcodec.signal.quantiser import VISUAL
@@ -36,6 +36,7 @@ class Info(ctypes.Structure):
         *((name, ctypes.c_int) for name in ("width", "height", "channels", "step")),
         *((name, ctypes.c_ubyte) for name in ("luma", "chroma", "activity", "ratio")),
         ("codebook", ctypes.c_ubyte * 4),
+        ("strength", ctypes.c_ubyte),
         ("zstd", ctypes.c_int),
         *((name, Section) for name in SECTIONS),
     ]
@@ -126,11 +127,17 @@ def files():
         "rgb": inrcodec.encode(photo[80:120, 180:243], quality=75),
         "weighted": inrcodec.encode(photo[80:130, 180:283], quality=60, tune="visual"),
         "pixel": inrcodec.encode(photo[:1, :1], quality=40),
+        **{
+            name: pack(
+                replace(unpack(inrcodec.encode(photo[80:120, 180:243], quality=75)), strength=strength)
+            )
+            for name, strength in (("weakened", 5), ("unrestored", 0))
+        },
         "tiles": inrcodec.encode(np.tile(photo[180:213], (1, 3, 1))[:, :1041], quality=5),
     }
 
 
-KINDS = ["grey", "rgb", "weighted", "pixel", "tiles"]
+KINDS = ["grey", "rgb", "weighted", "pixel", "tiles", "weakened", "unrestored"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -145,6 +152,7 @@ def test_pixels_are_the_same(library, book, files, kind):
     assert (info.width, info.height, info.step) == (container.width, container.height, container.step)
     assert bytes(info.codebook) == container.codebook == book.id
     assert (info.luma, info.chroma, info.activity, info.ratio) == container.weighting
+    assert info.strength == container.strength
     assert container.weighting == (VISUAL if kind == "weighted" else FLAT)
 
 
@@ -199,15 +207,29 @@ def test_sections_are_left_to_others(library, book):
     assert np.array_equal(decode(library, file, book), inrcodec.decode(file)[..., :3])
 
 
+def test_extensions(library, book, files):
+    file = files["weighted"]
+    ignored = b"\1\3abc" + write_varint(65535) + b"\0\0"
+    assert np.array_equal(decode(library, with_extensions(file, ignored), book), inrcodec.decode(file))
+    for wrong, status in (
+        (b"\2\0\0", UNSUPPORTED),
+        (b"\1\0\4\0\0", UNSUPPORTED),
+        (b"\0", RANGE),
+        (write_varint(65536) + b"\0\0", RANGE),
+        (b"\1" + write_varint(1 << 20), RANGE),
+    ):
+        assert decode(library, with_extensions(file, wrong), book) == status
+
+
 def test_refusals(library, book, files, synthetic_path):
-    file = files["rgb"]
+    file = pack(replace(unpack(files["rgb"]), strength=FULL_STRENGTH))
     assert decode(library, file, Book(library, synthetic_path.read_bytes())) == CODEBOOK
     zstd = inrcodec.encode(data.camera()[:9, :9], entropy="zstd")
     assert decode(library, zstd, book) == UNSUPPORTED
     assert decode(library, b"", book) == CORRUPT
     assert decode(library, b"SINR", book) == TRUNCATED
     assert decode(library, file[:4] + b"\x05" + file[5:], book) == VERSION
-    assert decode(library, sealed(file[:5] + bytes([file[5] | 128]) + file[6:-4]), book) == UNSUPPORTED
+    assert decode(library, sealed(file[:5] + bytes([file[5] | 128, 4]) + file[6:-4]), book) == UNSUPPORTED
     # 65535 x 65535 pixels, and a number that is longer than it need be.
     assert decode(library, sealed(file[:10] + b"\xff\xff\x03\xff\xff\x03" + file[12:-4]), book) == TOO_LARGE
     assert decode(library, sealed(file[:10] + b"\xbf\x00" + file[11:-4]), book) == RANGE
@@ -260,7 +282,7 @@ def test_codebooks_are_known_by_their_content(library, synthetic_path, synthetic
     path = synthetic_path.with_name("other.safetensors")
     path.write_bytes(serialise(other, {"a": '"\\\n'}))
     assert Book(library, path.read_bytes()).id == load_codebook(path).id != synthetic_codebook.id
-    largest = Book(library, serialise(codebook_tensors() | layers(64), {}))
+    largest = Book(library, serialise(codebook_tensors() | layers(16), {}))
     assert largest.status == OK
 
 

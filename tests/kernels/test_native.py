@@ -51,8 +51,8 @@ def test_threads_do_not_matter(photo):
     for k in sets:
         drawn = k.reconstruct(fits[0].symbols, quantiser, book.predictors)
         assert np.array_equal(drawn, fits[0].planes)
-        restored = k.restore(book.restoration, drawn, cells, 400, box)
-        assert np.array_equal(restored, NUMPY.restore(book.restoration, drawn, cells, 400, box))
+        restored = k.restore(book.restoration, drawn, cells, 400, 11, box)
+        assert np.array_equal(restored, NUMPY.restore(book.restoration, drawn, cells, 400, 11, box))
 
 
 @needs_library
@@ -84,8 +84,8 @@ def test_arrays_of_other_types_and_strides_are_understood(synthetic_codebook):
     wide = np.repeat(planes, 2, axis=2)[:, :, ::2]
     assert not wide.flags.c_contiguous
     box = 8, 16, 40, 64
-    expected = NUMPY.restore(book.restoration, planes, symbols.cells, 320, box)
-    assert np.array_equal(ours.restore(book.restoration, wide, symbols.cells, 320, box), expected)
+    expected = NUMPY.restore(book.restoration, planes, symbols.cells, 320, 16, box)
+    assert np.array_equal(ours.restore(book.restoration, wide, symbols.cells, 320, 16, box), expected)
     assert np.array_equal(ours.to_pixels(wide), NUMPY.to_pixels(planes))
 
 
@@ -98,4 +98,4 @@ def test_a_codebook_out_of_range_is_refused_before_it_is_used(synthetic_codebook
     symbols = tile_symbols("range", (1, 1), 3)
     planes = np.zeros((3, 32, 32), np.int16)
     with pytest.raises(FormatError, match="range"):
-        ours.restore(wrong, planes, symbols.cells, 320, (0, 0, 32, 32))
+        ours.restore(wrong, planes, symbols.cells, 320, 16, (0, 0, 32, 32))

@@ -68,10 +68,10 @@ def test_a_tile_is_coded_and_decoded_without_inexact_division(photo):
     with ReciprocalDivision() as division:
         fit = fit_tile(planes, Quantiser(400), book, TORCH)
         box = 0, 0, *planes.shape[1:]
-        restored = TORCH.restore(book.restoration, fit.planes, fit.symbols.cells, 400, box)
+        restored = TORCH.restore(book.restoration, fit.planes, fit.symbols.cells, 400, 11, box)
     assert division.inexact == []
     assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, Quantiser(400), book.predictors))
-    expected = NUMPY.restore(book.restoration, fit.planes, fit.symbols.cells, 400, box)
+    expected = NUMPY.restore(book.restoration, fit.planes, fit.symbols.cells, 400, 11, box)
     assert np.array_equal(restored, expected)
 
 
@@ -94,5 +94,5 @@ def test_cuda_gives_the_same_planes(photo):
     fit = fit_tile(to_planes(photo), Quantiser(300), book, cuda)
     assert np.array_equal(fit.planes, NUMPY.reconstruct(fit.symbols, Quantiser(300), book.predictors))
     box, cells = (0, 0, *fit.planes.shape[1:]), fit.symbols.cells
-    restored = cuda.restore(book.restoration, fit.planes, cells, 300, box)
-    assert np.array_equal(restored, NUMPY.restore(book.restoration, fit.planes, cells, 300, box))
+    restored = cuda.restore(book.restoration, fit.planes, cells, 300, 15, box)
+    assert np.array_equal(restored, NUMPY.restore(book.restoration, fit.planes, cells, 300, 15, box))
