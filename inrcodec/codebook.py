@@ -19,7 +19,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from inrcodec.codebook_layout import MOST_BYTES, TENSORS, TYPES, Kind, Layout, layout_of
+from inrcodec.codebook_layout import MOST_BYTES, TYPES, Kind, Layout, layout_of
 from inrcodec.entropy.context_network import ContextNetwork
 from inrcodec.entropy.rans import Tables
 from inrcodec.entropy.syntax import EntropyModel, feature_counts, table_shapes
@@ -131,9 +131,9 @@ def codebook_tensors(
         for part in _MATRICES:
             matrix = getattr(network, part)
             if part.startswith("weight"):
-                tensors |= pack_matrix(f"starts.{size}.{part}", matrix)
+                tensors |= pack_matrix(f"prediction.{size}.{part}", matrix)
             else:
-                tensors[f"starts.{size}.{part}"] = matrix.astype(np.int32)
+                tensors[f"prediction.{size}.{part}"] = matrix.astype(np.int32)
     return tensors
 
 
@@ -170,11 +170,11 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
     try:
         layout = layout_of({name: Kind(tensor.dtype.str, tensor.shape) for name, tensor in tensors.items()})
         last_diagonals, magnitudes = (
-            {size: _context_network(f"{TENSORS[name]}.{size}", tensors) for size in SIZES}
+            {size: _context_network(f"{name}.{size}", tensors) for size in SIZES}
             for name in feature_counts(layout.modes)
         )
         model = EntropyModel(
-            **{name: Tables(tensors[TENSORS[name]]) for name in table_shapes(layout.modes)},
+            **{name: Tables(tensors[name]) for name in table_shapes(layout.modes)},
             last_diagonals=last_diagonals,
             magnitudes=magnitudes,
         )
@@ -188,7 +188,7 @@ def from_tensors(tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> C
 def _prediction_network(size: int, tensors: Mapping[str, Array], layout: Layout) -> PredictionNetwork:
     parts = {}
     for part in _MATRICES:
-        name = f"starts.{size}.{part}"
+        name = f"prediction.{size}.{part}"
         packed = layout.packed.get(name)
         parts[part] = _unpack_matrix(name, tensors, packed) if packed else tensors[name].astype(np.float64)
     # Features stay within 4 * INPUT_MAX, so sums fit 32 bits; times a scale, they are exact in float64.

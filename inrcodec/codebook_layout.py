@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from inrcodec.entropy.context_network import MAGNITUDES, ROWS
-from inrcodec.entropy.syntax import Element, feature_counts, table_shapes
+from inrcodec.entropy.syntax import feature_counts, table_shapes
 from inrcodec.signal.prediction import predicted_harmonics
 from inrcodec.signal.restoration import FOLD, INPUTS, KERNELS, SAMPLES
 from inrcodec.tile.partition import SIZES, boundary_size
@@ -23,14 +23,6 @@ _MOST_LAYERS, _MOST_CHANNELS = 16, 256
 """Of a part of the restoration network."""
 TYPES = {"U8": "|u1", "U16": "<u2", "I16": "<i2", "I32": "<i4"}
 """Types of tensors in the file, and what numpy calls them."""
-TENSORS: dict[Element, str] = {
-    "splits": "splits",
-    "modes": "modes",
-    "transforms": "phases",
-    "last_diagonals": "extents",
-    "magnitudes": "magnitudes",
-}
-"""What tensors of a codebook call the elements of a tile; names are part of its id."""
 
 
 class Kind(NamedTuple):
@@ -97,18 +89,18 @@ def _implied(found: Mapping[str, Kind]) -> Layout:
     predicted = {size: len(predicted_harmonics(size)) for size in SIZES}
     first = SIZES[0]
     modes, rest = divmod(
-        length(f"starts.{first}.bias3", _MOST_MODES * predicted[first]),
+        length(f"prediction.{first}.bias3", _MOST_MODES * predicted[first]),
         predicted[first],
     )
     if rest:
-        raise ValueError(f"starts.{first}.bias3 is not of whole modes")
+        raise ValueError(f"prediction.{first}.bias3 is not of whole modes")
     layout = Layout(modes, {}, {})
     kinds = layout.kinds
     for element, shape in table_shapes(modes).items():
-        kinds[TENSORS[element]] = Kind("<u2", shape)
+        kinds[element] = Kind("<u2", shape)
     for element, features in feature_counts(modes).items():
         for size in SIZES:
-            prefix = f"{TENSORS[element]}.{size}."
+            prefix = f"{element}.{size}."
             hidden = [length(f"{prefix}bias{number}", _MOST_WIDTH) for number in (1, 2)]
             for number, (inputs, outputs) in enumerate(_pairs(features, *hidden, 1), 1):
                 kinds[f"{prefix}weight{number}"] = Kind("<i4", (outputs, inputs))
@@ -117,7 +109,7 @@ def _implied(found: Mapping[str, Kind]) -> Layout:
                 "<u2", (2 * ROWS, MAGNITUDES if element == "magnitudes" else 2 * size)
             )
     for size in SIZES:
-        prefix = f"starts.{size}."
+        prefix = f"prediction.{size}."
         width, boundary = length(f"{prefix}bias1", _MOST_WIDTH), boundary_size(size)
         shapes = [(width, boundary), (width, width), (modes * predicted[size], width + boundary)]
         for number, matrix in enumerate(shapes, 1):

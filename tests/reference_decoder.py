@@ -24,10 +24,7 @@ DTYPES = {"U8": "|u1", "U16": "<u2", "I16": "<i2", "I32": "<i4"}
 
 
 class Codebook:
-    """Tensors of a codebook file by name, pruned matrices unpacked; and its id.
-
-    `starts` serve the prediction, `phases` the transform types, `extents` the last significant diagonals.
-    """
+    """Tensors of a codebook file by name, pruned matrices unpacked; and its id."""
 
     def __init__(self, data):
         (length,) = struct.unpack_from("<Q", data)
@@ -120,7 +117,7 @@ def decode(data, codebook_data):
         cell_at |= {(top // 8 + y, left // 8 + x): cell for (y, x), cell in cells.at.items()}
     growth = weighting[0] if weighting else 0
     told = min((q * (64 + growth)) >> 6, 8192)
-    pixels = to_pixels(restore(samples, cell_at, told, strength, codebook))[:height, :width]
+    pixels = to_pixels(restore(samples, cell_at, told, strength, codebook))[:height, :width].astype(np.uint8)
     alpha = sections.pop("alpha", None)
     if alpha is not None:
         difference = np.frombuffer(alpha, np.uint8).reshape(height, width)
@@ -306,7 +303,7 @@ def read_cells(rans, cells, planes, q, g, codebook):
             features = [
                 diagonal_features(cells, cell, plane, q) + cell_features(codebook, cell) for cell in group
             ]
-            tables = [context_table(codebook, f"extents.{size}", f, plane) for f in features]
+            tables = [context_table(codebook, f"last_diagonals.{size}", f, plane) for f in features]
             for cell, symbol in zip(group, rans.batch(tables), strict=True):
                 cell.last_diagonals.append(symbol)
             if plane == 0:
@@ -317,7 +314,7 @@ def read_cells(rans, cells, planes, q, g, codebook):
                     row = (3 * g + SIZES.index(size)) * codebook.modes + cell.mode
                     rows.append(3 * row + (bw >= 4) + (bw >= 12))
                 for cell, symbol in zip(
-                    coded, rans.batch([codebook["phases"][r] for r in rows]), strict=True
+                    coded, rans.batch([codebook["transforms"][r] for r in rows]), strict=True
                 ):
                     cell.transform = symbol
 
@@ -646,7 +643,7 @@ def predict(codebook, cell, b, q, count):
     mean = (int(b.sum()) + n // 2) // n
     scale = int(np.abs(b - mean).sum()) // n + max(1, q // 16)
     x = np.clip((128 * (b - mean) + scale) // (2 * scale), -1023, 1023)
-    name = f"starts.{cell.size}"
+    name = f"prediction.{cell.size}"
     w1, b1, w2, b2, w3, b3 = (codebook[f"{name}.{kind}{i}"] for i in (1, 2, 3) for kind in ("weight", "bias"))
     h1 = SINE[((w1 @ x + b1) >> 8) % 1024]
     h2 = SINE[((w2 @ h1 + b2) >> 12) % 1024]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from inrcodec.codebook import pack_matrix, serialise
 from inrcodec.container import Reader, pack, unpack, write_varint
@@ -57,7 +58,7 @@ def codebook_tensors():
     tensors = {
         "splits": frequencies("splits", SPLIT_ROWS, SPLITS),
         "modes": frequencies("modes", 9 * (MODES + 1) ** 2, MODES),
-        "phases": frequencies("phases", 27 * MODES, TRANSFORMS),
+        "transforms": frequencies("transforms", 27 * MODES, TRANSFORMS),
     }
     for part, (shifts, *channels) in RESTORATION.items():
         tensors[f"restoration.{part}.shifts"] = np.array(shifts, np.int32)
@@ -70,12 +71,12 @@ def codebook_tensors():
         inputs, outputs = boundary_size(size), MODES * len(predicted_harmonics(size))
         shapes = {"1": (HIDDEN, inputs), "2": (HIDDEN, HIDDEN), "3": (outputs, HIDDEN + inputs)}
         for number, shape in shapes.items():
-            name = f"starts.{size}.weight{number}"
+            name = f"prediction.{size}.weight{number}"
             weight = draw(name, shape, -300, 300) * (draw(name + " mask", shape, 0, 3) == 0)
             tensors |= pack_matrix(name, weight)
-            tensors[f"starts.{size}.bias{number}"] = draw(f"{size} bias {number}", shape[:1], -9999, 9999)
+            tensors[f"prediction.{size}.bias{number}"] = draw(f"{size} bias {number}", shape[:1], -9999, 9999)
         for kind, features, symbols in (
-            ("extents", DIAGONAL_FEATURES + TRANSFORM_FEATURES + MODES, 2 * size),
+            ("last_diagonals", DIAGONAL_FEATURES + TRANSFORM_FEATURES + MODES, 2 * size),
             ("magnitudes", MAGNITUDE_FEATURES + TRANSFORM_FEATURES + MODES, MAGNITUDES),
         ):
             prefix = f"{kind}.{size}."
@@ -99,7 +100,7 @@ def broken_codebooks():
     """Tensors that do not make a codebook, by what is wrong."""
     tensors = codebook_tensors()
     yield "missing", {n: t for n, t in tensors.items() if n != "modes"}
-    yield "missing network", {n: t for n, t in tensors.items() if not n.startswith("starts.16")}
+    yield "missing network", {n: t for n, t in tensors.items() if not n.startswith("prediction.16")}
     for name in (
         "splits",
         "modes",
@@ -109,12 +110,12 @@ def broken_codebooks():
         "restoration.up.bias1",
         "restoration.tail.weight2",
         "restoration.branch.bias1",
-        "extents.8.tables",
+        "last_diagonals.8.tables",
         "magnitudes.32.weight1",
-        "starts.8.bias2",
-        "starts.16.weight1.mask",
-        "starts.16.weight1.survivors",
-        "starts.16.weight1.shape",
+        "prediction.8.bias2",
+        "prediction.16.weight1.mask",
+        "prediction.16.weight1.survivors",
+        "prediction.16.weight1.shape",
     ):
         yield f"short {name}", tensors | {name: tensors[name][:-1]}
         yield f"no axes {name}", tensors | {name: np.array(1, tensors[name].dtype)}
@@ -124,8 +125,8 @@ def broken_codebooks():
     wide = np.zeros_like(tensors["magnitudes.8.weight1"])
     wide[0, 0] = 1 << 15
     yield "more than 16 bits", tensors | {"magnitudes.8.weight1": wide}
-    sums = np.full_like(tensors["starts.8.bias3"], 2**31 - 1)
-    yield "more than 32 bits", tensors | {"starts.8.bias3": sums}
+    sums = np.full_like(tensors["prediction.8.bias3"], 2**31 - 1)
+    yield "more than 32 bits", tensors | {"prediction.8.bias3": sums}
     for name in ("restoration.head.weight2", "restoration.up.weight1"):
         large = np.full_like(tensors[name], 32000)
         yield f"exactness of {name}", tensors | {name: large}
@@ -136,19 +137,27 @@ def broken_codebooks():
     for shift in (-1, 25):
         yield f"shift {shift}", tensors | {"restoration.tail.shifts": np.array([8, shift, 16], np.int32)}
     for shape in ([1 << 20, 1 << 20], [-8, -8], [1, 1 << 30]):
-        yield f"shape {shape}", tensors | {"starts.8.weight1.shape": np.array(shape, np.int32)}
-    yield "64 bits", tensors | {"starts.8.weight1.shape": tensors["starts.8.weight1.shape"].astype(np.int64)}
+        yield f"shape {shape}", tensors | {"prediction.8.weight1.shape": np.array(shape, np.int32)}
+    yield (
+        "64 bits",
+        tensors | {"prediction.8.weight1.shape": tensors["prediction.8.weight1.shape"].astype(np.int64)},
+    )
     wrapped = np.full(tensors["splits"].shape, (1 << 64) // 17 + 1, np.uint64)
     wrapped[:, 0] += np.uint64((1 << 14) - int(wrapped[0].sum(dtype=np.uint64)) % (1 << 64) & (1 << 64) - 1)
     assert (wrapped.sum(1, dtype=np.uint64) == 1 << 14).all()
     yield "sums modulo 2^64", tensors | {"splits": wrapped}
-    padding = tensors["starts.8.weight1.mask"].copy()
+    padding = tensors["prediction.8.weight1.mask"].copy()
     padding[-1] |= 1
-    yield "padding of a mask", tensors | {"starts.8.weight1.mask": padding}
-    for name in ("restoration.up.shifts", "restoration.head.bias1", "starts.8.bias1", "magnitudes.8.bias2"):
+    yield "padding of a mask", tensors | {"prediction.8.weight1.mask": padding}
+    for name in (
+        "restoration.up.shifts",
+        "restoration.head.bias1",
+        "prediction.8.bias1",
+        "magnitudes.8.bias2",
+    ):
         yield f"column {name}", tensors | {name: tensors[name][:, None]}
     yield "shifts (1, 1)", tensors | {"restoration.up.shifts": np.zeros((1, 1), np.int32)}
-    for prefix in ("extents.16.", "magnitudes.16."):
+    for prefix in ("last_diagonals.16.", "magnitudes.16."):
         # What has no outputs fits what has no inputs.
         hidden = {
             f"{prefix}{part}": tensors[f"{prefix}{part}"][:0]
@@ -162,19 +171,19 @@ def broken_codebooks():
     yield "channels", tensors | broad(257)
     for name, place, value in (
         ("modes", 0, 0),
-        ("extents.8.tables", 3, 16000),
-        ("extents.16.weight2", 5, 1 << 20),
-        ("extents.16.bias3", 0, -(1 << 31)),
-        ("starts.8.bias3", 0, (1 << 31) - 1),
-        ("starts.16.weight2.shape", 0, 1 << 30),
+        ("last_diagonals.8.tables", 3, 16000),
+        ("last_diagonals.16.weight2", 5, 1 << 20),
+        ("last_diagonals.16.bias3", 0, -(1 << 31)),
+        ("prediction.8.bias3", 0, (1 << 31) - 1),
+        ("prediction.16.weight2.shape", 0, 1 << 30),
     ):
         changed = tensors[name].copy()
         changed.flat[place] = value
         yield f"a number of {name}", tensors | {name: changed}
-    yield "modes of a network", tensors | {"starts.32.bias3": tensors["starts.32.bias3"][:-136]}
+    yield "modes of a network", tensors | {"prediction.32.bias3": tensors["prediction.32.bias3"][:-136]}
     yield (
         "length of a mask",
-        tensors | {"starts.8.weight1.mask": np.append(tensors["starts.8.weight1.mask"], padding[:1])},
+        tensors | {"prediction.8.weight1.mask": np.append(tensors["prediction.8.weight1.mask"], padding[:1])},
     )
     yield "no layers", tensors | {"restoration.branch.shifts": np.zeros(0, np.int32)}
     yield "another tensor", tensors | {"more": np.zeros(1, np.int32)}
@@ -182,7 +191,7 @@ def broken_codebooks():
         "too wide",
         tensors
         | {
-            f"extents.8.{name}": np.zeros(shape, np.int32)
+            f"last_diagonals.8.{name}": np.zeros(shape, np.int32)
             for name, shape in (
                 ("weight1", (513, 25 + MODES)),
                 ("bias1", 513),
@@ -238,7 +247,7 @@ def tile_symbols(name, blocks, channels, largest=40, sparsity=12):
         order = np.add.outer(np.arange(size), np.arange(size))
         residuals[size] = telling(value * (kept & (order < last)))
     modes = draw(f"{name} modes", partition.size.shape, 0, MODES - 1)
-    transforms = draw(f"{name} phases", partition.size.shape, 0, TRANSFORMS - 1)
+    transforms = draw(f"{name} transforms", partition.size.shape, 0, TRANSFORMS - 1)
     symbols = TileSymbols(partition, modes, transforms, residuals)
     # A cell without luma has no transform type.
     return replace(symbols, transforms=transforms * (symbols.last_diagonals[:, 0] > 0))
@@ -266,3 +275,15 @@ def with_extensions(file, extensions):
     fields = reader.take(without_sections.left)
     body = file[:5] + write_varint(flags | 256) + fields + extensions + reader.take(reader.left - 4)
     return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def drawing():
+    """Text and flat shapes, (96, 160, 3)."""
+    image = Image.new("RGB", (160, 96), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(4):
+        draw.text(
+            (6, 6 + 22 * row), "The quick brown fox jumps", fill=(0, 0, 0) if row % 2 else (200, 30, 30)
+        )
+    draw.ellipse((90, 30, 150, 80), fill=(40, 90, 200))
+    return np.asarray(image)

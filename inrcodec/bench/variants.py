@@ -33,13 +33,13 @@ def main(out: str, rounds: str | None = None) -> None:
     default = load_codebook()
     path = next(book.path for book in available_codebooks() if book.is_default)
     tensors, _ = load_arrays(Path(path))
-    entropy = without(("starts.", "restoration."), tensors)
+    entropy = without(("prediction.", "restoration."), tensors)
     nothing = restoration_tensors(RestorationNetwork.identity())
-    cosines = np.ones_like(tensors["phases"])
+    cosines = np.ones_like(tensors["transforms"])
     cosines[:, 0] += 2**PRECISION - cosines.shape[1]
     variants = {
         "no-restoration": without(("restoration.",), tensors) | nothing,
-        "no-transforms": tensors | {"phases": cosines},
+        "no-transforms": tensors | {"transforms": cosines},
     }
     files = sorted(Path(rounds).glob("round-*.safetensors")) if rounds else []
     for file in files:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inrcodec.codebook import Codebook, codebook_tensors, from_tensors, load_codebook
-from inrcodec.codebook_layout import TENSORS
 from inrcodec.decisions.effort import DEFAULT_EFFORT, EFFORTS
 from inrcodec.entropy.context_network import HIDDEN_MAX, MAGNITUDES, ROWS, ContextNetwork
 from inrcodec.entropy.rans import Tables, normalised
@@ -185,7 +184,7 @@ class ContextsTask:
                     for arrays in (record.features, record.classes, record.symbols)
                 )
                 yield _Part(
-                    f"{TENSORS[element]}.{size}",
+                    f"{element}.{size}",
                     features,
                     classes.long(),
                     symbols.long(),
@@ -267,7 +266,7 @@ class ContextsTask:
         """A codebook without restoration; its tables are counted from the rows of the integer networks."""
         del mask
         tensors: dict[str, NDArray[Any]] = {
-            TENSORS[element]: _tables(counts, counts.sum(0, keepdims=True))
+            element: _tables(counts, counts.sum(0, keepdims=True))
             for element, counts in self.recorder.counts.items()
         }
         for part in self.parts:
@@ -324,14 +323,14 @@ def load_predictors(path: str | Path) -> dict[int, PredictionNetwork]:
         FormatError: it is a codebook, and incomplete.
     """
     tensors, metadata = load_input("starts file", path)
-    if TENSORS["splits"] in tensors:
+    if "splits" in tensors:
         return from_tensors(tensors, metadata).predictors
     return {size: prediction_network(size, _parameters(tensors, size)) for size in SIZES}
 
 
 def _parameters(tensors: Mapping[str, NDArray[Any]], size: int) -> dict[str, NDArray[np.float32]]:
     """Arrays weight1 ... bias3 of one size in a file of a `starts` run."""
-    prefix = f"starts.{size}."
+    prefix = f"prediction.{size}."
     found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     if not found:
         raise InputError(f"the starts file has no network for cells of {size} samples")

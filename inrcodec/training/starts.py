@@ -434,10 +434,10 @@ class StartsTask:
         for size, part in self.parts.items():
             for slot in part.layers:
                 layer, kind = slot.name.split(".")
-                tensors[f"starts.{size}.{kind}{int(layer) + 1}"] = slot.of(params)
-            joined = np.concatenate([tensors[f"starts.{size}.weight3"], part.skip.of(params)], axis=1)
-            tensors[f"starts.{size}.weight3"] = joined
-            tensors[f"starts.{size}.prior"] = part.prior.of(params)
+                tensors[f"prediction.{size}.{kind}{int(layer) + 1}"] = slot.of(params)
+            joined = np.concatenate([tensors[f"prediction.{size}.weight3"], part.skip.of(params)], axis=1)
+            tensors[f"prediction.{size}.weight3"] = joined
+            tensors[f"prediction.{size}.prior"] = part.prior.of(params)
         return Export(tensors, {"task": "starts", "density": float(mask.mean())})
 
 

@@ -396,13 +396,13 @@ static sinr_status make_entropy(maker *m, int modes, sinr_entropy **entropy) {
     int hidden[2 * SINR_SIZES][2];
     m->scratch.used = 0;
     if (!load(m, tensors, "U16", 2, splits, "splits") || !load(m, tensors + 1, "U16", 2, mode, "modes") ||
-        !load(m, tensors + 2, "U16", 2, transforms, "phases"))
+        !load(m, tensors + 2, "U16", 2, transforms, "transforms"))
         return SINR_CODEBOOK;
     for (int i = 0; i < 2 * SINR_SIZES; i++) {
         bool magnitudes = i >= SINR_SIZES;
         int size = 8 << i % SINR_SIZES, symbols = magnitudes ? SINR_MAGNITUDES : 2 * size;
         char prefix[NAME_MAX_ / 2];
-        snprintf(prefix, sizeof prefix, "%s.%d", magnitudes ? "magnitudes" : "extents", size);
+        snprintf(prefix, sizeof prefix, "%s.%d", magnitudes ? "magnitudes" : "last_diagonals", size);
         int features = sinr_context_features(magnitudes, modes);
         if (!load_context(m, prefix, features, symbols, hidden[i], tensors + 3 + i * (SINR_TENSORS + 1)))
             return SINR_CODEBOOK;
@@ -417,7 +417,7 @@ static sinr_status make_entropy(maker *m, int modes, sinr_entropy **entropy) {
 static sinr_status make_predictor(maker *m, int size, int modes, sinr_predictor **predictor) {
     const void *tensors[SINR_TENSORS];
     char prefix[NAME_MAX_ / 2], name[NAME_MAX_];
-    snprintf(prefix, sizeof prefix, "starts.%d", size);
+    snprintf(prefix, sizeof prefix, "prediction.%d", size);
     int hidden = length_of(m, prefix, "bias1", WIDTH_MAX), boundary = sinr_boundary_size(size);
     if (!hidden) return SINR_CODEBOOK;
     int outputs[] = {hidden, hidden, modes * sinr_predicted_count(size)};
@@ -486,7 +486,7 @@ static sinr_status make(maker *m, sinr_codebook **made) {
     sinr_codebook counted, *book = sinr_take(&m->kept, 1, sizeof *book);
     *made = book;
     if (!book) book = &counted;
-    int predicted = sinr_predicted_count(8), outputs = length_of(m, "starts.8", "bias3", MODES_MAX * predicted);
+    int predicted = sinr_predicted_count(8), outputs = length_of(m, "prediction.8", "bias3", MODES_MAX * predicted);
     int modes = outputs / predicted;
     if (!outputs || outputs % predicted) return SINR_CODEBOOK;
     sinr_status status = make_entropy(m, modes, &book->entropy);

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 from skimage import data
+from synthetic import drawing
 
 import inrcodec
 from inrcodec.container import FULL_STRENGTH, pack, unpack
@@ -14,18 +14,6 @@ from inrcodec.metrics import psnr
 from inrcodec.tile.partition import BLOCK
 
 STEP = 320
-
-
-def drawing():
-    """Text and flat shapes, (96, 160, 3)."""
-    image = Image.new("RGB", (160, 96), "white")
-    draw = ImageDraw.Draw(image)
-    for row in range(4):
-        draw.text(
-            (6, 6 + 22 * row), "The quick brown fox jumps", fill=(0, 0, 0) if row % 2 else (200, 30, 30)
-        )
-    draw.ellipse((90, 30, 150, 80), fill=(40, 90, 200))
-    return np.asarray(image)
 
 
 @pytest.mark.parametrize("quality", [50, 89])

@@ -292,7 +292,7 @@ def test_damaged_codebooks_are_refused_or_others(library, synthetic_path, synthe
     for length in (0, 7, 8, 9, header - 1, header, len(content) - 1):
         assert Book(library, content[:length]).status == CODEBOOK
     assert Book(library, content + b"\0").status == CODEBOOK
-    metadata = content.index(b'"extents')
+    metadata = content.index(b'"last_diagonals')
     for place, value in draw("books", (300, 2), 0, 2**30):
         at = place % header
         mutant = bytearray(content)

@@ -136,10 +136,10 @@ def test_prediction_networks_are_pruned_and_exported(starts_file):
     assert metadata["density"] == pytest.approx(0.25, abs=0.02)
     for size in SIZES:
         inputs, outputs = boundary_size(size), 2 * len(predicted_harmonics(size))
-        assert tensors[f"starts.{size}.weight1"].shape == (8, inputs)
-        assert tensors[f"starts.{size}.weight3"].shape == (outputs, 8 + inputs)
-        assert tensors[f"starts.{size}.prior"].shape == (2,)
-        assert (tensors[f"starts.{size}.bias1"] != 0).all()
+        assert tensors[f"prediction.{size}.weight1"].shape == (8, inputs)
+        assert tensors[f"prediction.{size}.weight3"].shape == (outputs, 8 + inputs)
+        assert tensors[f"prediction.{size}.prior"].shape == (2,)
+        assert (tensors[f"prediction.{size}.bias1"] != 0).all()
     rounds = sorted(path.name for path in starts_file.parent.glob("round-*"))
     assert rounds == [f"round-0{i}.safetensors" for i in range(3)]
 
@@ -188,7 +188,7 @@ def test_contexts_train_on_the_prediction_networks_of_a_codebook(photos, codeboo
     recipe = parse_recipe("again", CONTEXTS.format(starts=codebook_file, rates=codebook_file))
     result = train(photos, recipe, tmp_path, device="cpu")
     old, new = (load_arrays(path)[0] for path in (codebook_file, result))
-    assert all(np.array_equal(old[name], new[name]) for name in old if name.startswith("starts."))
+    assert all(np.array_equal(old[name], new[name]) for name in old if name.startswith("prediction."))
     assert not np.array_equal(old["magnitudes.8.tables"], new["magnitudes.8.tables"])
 
 
@@ -222,7 +222,7 @@ def test_two_processes_fit_the_same_photos_as_one(photos, starts_file, codebook_
     assert done.returncode == 0
     one, two = (load_arrays(path)[0] for path in (codebook_file, tmp_path / "run" / "result.safetensors"))
     # These tables are counts of symbols; networks differ by rounding.
-    for name in ("splits", "modes", "phases"):
+    for name in ("splits", "modes", "transforms"):
         assert np.array_equal(one[name], two[name])
     name = "magnitudes.8.weight1"
     assert np.abs(one[name] - two[name]).max() < 0.01 * np.abs(one[name]).max()
