@@ -2,9 +2,9 @@
 
     python tests/golden/make.py
 
-A file that is there is never made again: decoders are tested by what earlier encoders wrote. `pixels.sha256` has a
-line for each, the SHA-256 of its pixels (rows, columns, channels), uint8, at the picture's own size. The photos are
-scikit-image's `astronaut` (NASA, public domain) and `camera` (CC0).
+A file that is there is never made again: decoders are tested by what earlier encoders wrote. `pixels.sha256`
+has a line for each, the SHA-256 of its pixels (rows, columns, channels), uint8, at the picture's own size. The
+photos are scikit-image's `astronaut` (NASA, public domain) and `camera` (CC0).
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from skimage import data
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic import draw, drawing, tile_symbols, with_extensions, write_payload  # noqa: E402
+from synthetic import draw, drawing, tile_symbols, with_extensions, write_payload
 
-import inrcodec  # noqa: E402
-from inrcodec.codebook import load_codebook  # noqa: E402
-from inrcodec.container import FLAT, Container, Weighting, pack, unpack, write_varint  # noqa: E402
-from inrcodec.tile.partition import BLOCK  # noqa: E402
+import inrcodec
+from inrcodec.codebook import load_codebook
+from inrcodec.container import FLAT, Container, Weighting, pack, unpack, write_varint
+from inrcodec.tile.partition import BLOCK
 
 FOLDER = Path(__file__).parent
 HASHES = FOLDER / "pixels.sha256"
@@ -34,7 +34,7 @@ def weakened(file, strength):
 
 
 def of_integers(name, blocks, channels, step, largest, *, sparsity=12, entropy="rans", weighting=FLAT):
-    """A picture of integers that no encoder would choose: all splits, modes and transform types, large residuals."""
+    """A picture of integers that no encoder would choose: all splits, modes and types, large residuals."""
     book = load_codebook()
     symbols = tile_symbols(name, blocks, channels, largest, sparsity)
     modes = draw(f"{name} all modes", symbols.modes.shape, 0, book.entropy.mode_count - 1)
