@@ -37,7 +37,7 @@ def test_noise_is_not_restored():
 def test_targets_are_measured_at_the_strength_of_the_file():
     pixels = drawing()
     file = inrcodec.encode(pixels, psnr=45)
-    assert 45 <= psnr(pixels, inrcodec.decode(file)) < 45.1
+    assert 45 <= psnr(pixels, inrcodec.decode(file)) < 45.3
 
 
 def test_a_photo_is_restored():

@@ -3,8 +3,8 @@
     python tests/golden/make.py
 
 A file that is there is never made again: decoders are tested by what earlier encoders wrote. `pixels.sha256`
-has a line for each, the SHA-256 of its pixels (rows, columns, channels), uint8, at the picture's own size. The
-photos are scikit-image's `astronaut` (NASA, public domain) and `camera` (CC0).
+has a line for each, the SHA-256 of its pixels (rows, columns, channels), uint8, at the picture's own size.
+The photos are scikit-image's `astronaut` (NASA, public domain) and `camera` (CC0).
 """
 
 import hashlib
