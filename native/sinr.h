@@ -103,8 +103,7 @@ void sinr_pool_stop(sinr_pool *pool);
  *
  * Memory is asked for with malloc, and given back: 36 MiB per thread; 6 bytes per pixel (2 if it is grey) of two
  * rows of the tiles that the view touches, three if it is much reduced; and what strips take that are restored and
- * rendered at a time: with the default codebook up to 64 MiB at the picture's own size, 270 MiB at sizes of its
- * proportions, 770 MiB at any (many columns of few rows). */
+ * rendered at a time: with the default codebook up to 64 MiB at the picture's own size, and 270 MiB at others. */
 sinr_status sinr_decode(
     const void *file, size_t size, const sinr_codebook *codebook, const sinr_view *view, unsigned char *pixels,
     sinr_pool *pool);

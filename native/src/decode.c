@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #define STRIP_PIXELS (1 << 20)     /* of the result */
-#define STRIP_SAMPLES (1 << 22)    /* of the picture, unless a row takes more */
+#define STRIP_SAMPLES (1 << 22)    /* of the picture, or of its rows at the width of the result */
 #define STRIP_ROWS (SINR_TILE / 2) /* of the picture: so few that they touch no more than two rows of tiles */
 
 typedef struct {
@@ -180,7 +180,7 @@ static bool makes_sense(const sinr_view *v, const sinr_info *info) {
 /* How the work is divided, but for the columns that are needed. */
 static void plan_rows(decoding *d) {
     const sinr_view *v = &d->view;
-    int samples = sinr_at_most(STRIP_ROWS, STRIP_SAMPLES / v->width);
+    int samples = sinr_at_most(STRIP_ROWS, STRIP_SAMPLES / sinr_at_least(v->width, v->columns));
     int64_t strip = (int64_t)samples * v->rows / v->height;
     d->strip = sinr_at_least(sinr_at_most(strip < v->rows ? (int)strip : v->rows, STRIP_PIXELS / v->columns), 1);
     d->piece = strip ? 0 : sinr_round_up(samples, SINR_SQUARE);
