@@ -28,7 +28,7 @@ LONGEST = {"native/codebook": 200_000, "python/codebook": 200_000}
 """Bytes of an input, where it is not `_USUAL_LONGEST`."""
 _USUAL_LONGEST = 6000
 _PARSERS = {"codebook", "container"}
-"""Sources whose comparisons a fuzzer follows. Those of the others tell it nothing, and take most of its time."""
+"""Sources whose comparisons a fuzzer follows; the others tell it nothing and take most of its time."""
 _LIMITS = ["-timeout=60", "-rss_limit_mb=4096", "-print_final_stats=1"]
 
 
