@@ -55,13 +55,16 @@ typedef struct {
     size_t offset, length;
 } sinr_section;
 
+/* Parts of its correction that restoration may add. */
+#define SINR_FULL_STRENGTH 16
+
 typedef struct {
     int width, height;
     int channels;                                /* bytes of a pixel: 1 grey, 3 red, green and blue */
     int step;                                    /* of the quantiser, in sixteenths of a level */
     unsigned char luma, chroma, activity, ratio; /* how steps are weighted; 0, 0, 0, 64: not at all */
     unsigned char codebook[4];                   /* id of the codebook that the file needs */
-    unsigned char strength;                      /* of restoration, in sixteenths */
+    unsigned char strength;                      /* of restoration, SINR_FULL_STRENGTH for all of it */
     int zstd;           /* whether tiles use the variant that `sinr_decode` does not support */
     sinr_section alpha; /* zstd frames: width * height differences to the left, ... */
     sinr_section icc;   /* ... an ICC profile, which tells what the colours mean, sRGB without one, ... */

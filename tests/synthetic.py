@@ -265,6 +265,16 @@ def read_payload(data, blocks, channels, step, model, entropy):
     return read_tile(data, blocks, channels, step, model)
 
 
+def sealed(body):
+    """A file with the checksum of its content."""
+    return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
+
+
+def weakened(file, strength):
+    """The same file with another strength of restoration."""
+    return pack(replace(unpack(file), strength=strength))
+
+
 def with_extensions(file, extensions):
     """A file with extensions, which no writer of today has."""
     reader = Reader(file[5:])
@@ -273,8 +283,7 @@ def with_extensions(file, extensions):
     without_sections = Reader(fixed[5:-4])
     without_sections.varint(1 << 14)
     fields = reader.take(without_sections.left)
-    body = file[:5] + write_varint(flags | 256) + fields + extensions + reader.take(reader.left - 4)
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    return sealed(file[:5] + write_varint(flags | 256) + fields + extensions + reader.take(reader.left - 4))
 
 
 def drawing():

@@ -4,15 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum {
-    VERSION = 6,
-    FLAGS_AT = 5,
-    CRC_BYTES = 4,
-    KIND_MAX = 65535,
-    FULL_STRENGTH = 16,
-    ACTIVITY_MAX = 15,
-    FLAT_RATIO = 64
-};
+enum { VERSION = 6, FLAGS_AT = 5, CRC_BYTES = 4, KIND_MAX = 65535, ACTIVITY_MAX = 15, FLAT_RATIO = 64 };
 enum { ALPHA = 1, ICC = 2, EXIF = 4, ZSTD = 8, GREY = 16, WEIGHTED = 32, WEAKENED = 64 };
 enum { XMP = 128, EXTENDED = 256, KNOWN_FLAGS = 511, FLAGS_MAX = (1 << 14) - 1 };
 
@@ -98,7 +90,7 @@ static sinr_status read_weighting(reader *r, sinr_info *info) {
 static sinr_status read_strength(reader *r, sinr_info *info) {
     if (r->at == r->size) return SINR_TRUNCATED;
     info->strength = r->bytes[r->at++];
-    return info->strength < FULL_STRENGTH ? SINR_OK : SINR_OUT_OF_RANGE;
+    return info->strength < SINR_FULL_STRENGTH ? SINR_OK : SINR_OUT_OF_RANGE;
 }
 
 /* Something of a given length, which comes first. */
@@ -137,7 +129,7 @@ static sinr_status read_header(reader *r, int flags, sinr_info *info) {
     info->channels = flags & GREY ? 1 : 3;
     info->zstd = (flags & ZSTD) != 0;
     info->ratio = FLAT_RATIO;
-    info->strength = FULL_STRENGTH;
+    info->strength = SINR_FULL_STRENGTH;
     if (flags & WEIGHTED) status = read_weighting(r, info);
     if (!status && flags & WEAKENED) status = read_strength(r, info);
     if (!status && flags & EXTENDED) status = skip_extensions(r);

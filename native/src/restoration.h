@@ -50,8 +50,7 @@ typedef struct {
     int top, left, bottom, right;
 } sinr_box;
 
-#define SINR_STRENGTH_BITS 4
-#define SINR_FULL_STRENGTH (1 << SINR_STRENGTH_BITS)
+#define SINR_STRENGTH_BITS 4 /* SINR_FULL_STRENGTH is 1 << this */
 
 /* Restores a box, sides multiples of SINR_SQUARE, with `strength` of SINR_FULL_STRENGTH parts of the correction; what
  * lies outside the planes is continued from the nearest inside.

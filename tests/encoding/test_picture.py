@@ -38,10 +38,11 @@ def encoder(strip, results):
     return PictureEncoder(strip, tiles, mapping, {})
 
 
-def test_only_bytes_come_back_where_nobody_measures(encoder, results):
+def test_no_samples_come_back_where_nobody_measures(encoder, results):
     seen: list[float] = []
     encoder.encode(STEP, seen.append)
     assert [type(result) for result in results] == [CodedTile] * 3
+    assert [type(result.data) for result in results] == [bytes] * 3
     assert seen == [1 / 3, 2 / 3, 1]
 
 

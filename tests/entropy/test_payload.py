@@ -163,7 +163,7 @@ def test_context_networks_are_exact_and_stay_in_their_tables(synthetic_codebook)
     rng = np.random.default_rng(3)
     for networks in (synthetic_codebook.entropy.last_diagonals, synthetic_codebook.entropy.magnitudes):
         network = networks[16]
-        features = rng.integers(-32, 64, (50, network.weight1.shape[1])).astype(np.float32)
+        features = rng.integers(-32, 64, (500, network.weight1.shape[1])).astype(np.float32)
         rows = network.rows(features, 1)
         assert rows.min() >= ROWS
         assert rows.max() < 2 * ROWS
@@ -175,4 +175,4 @@ def test_context_networks_are_exact_and_stay_in_their_tables(synthetic_codebook)
             exact = np.clip((exact @ weight.T.astype(np.int64) + bias.astype(np.int64)) >> bits, 0, 255)
         last = (exact @ network.weight3.T.astype(np.int64) + network.bias3.astype(np.int64))[:, 0] >> 10
         assert np.array_equal(rows, ROWS + np.clip(last, 0, ROWS - 1))
-        assert len(np.unique(rows)) >= 3
+        assert len(np.unique(rows)) > 3

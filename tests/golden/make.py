@@ -17,20 +17,15 @@ from skimage import data
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic import draw, drawing, tile_symbols, with_extensions, write_payload
+from synthetic import draw, drawing, tile_symbols, weakened, with_extensions, write_payload
 
 import inrcodec
 from inrcodec.codebook import load_codebook
-from inrcodec.container import FLAT, Container, Weighting, pack, unpack, write_varint
+from inrcodec.container import FLAT, Container, Weighting, pack, write_varint
 from inrcodec.tile.partition import BLOCK
 
 FOLDER = Path(__file__).parent
 HASHES = FOLDER / "pixels.sha256"
-
-
-def weakened(file, strength):
-    """The same file with another strength of restoration."""
-    return pack(replace(unpack(file), strength=strength))
 
 
 def of_integers(name, blocks, channels, step, largest, *, sparsity=12, entropy="rans", weighting=FLAT):

@@ -4,7 +4,6 @@ import ctypes
 import shutil
 import subprocess
 import sys
-import zlib
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from skimage import data
-from synthetic import broken_codebooks, codebook_tensors, draw, layers, with_extensions
+from synthetic import broken_codebooks, codebook_tensors, draw, layers, sealed, weakened, with_extensions
 
 import inrcodec
 from inrcodec.codebook import load_codebook, serialise
@@ -133,11 +132,6 @@ def by_python(file, **view):
         return None
 
 
-def sealed(body):
-    """A file with the checksum of its content."""
-    return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
-
-
 @pytest.fixture(scope="module")
 def files():
     """Pictures of several kinds: grey, colour, weighted, one pixel, of two tiles."""
@@ -148,9 +142,7 @@ def files():
         "weighted": inrcodec.encode(photo[80:130, 180:283], quality=60, tune="visual"),
         "pixel": inrcodec.encode(photo[:1, :1], quality=40),
         **{
-            name: pack(
-                replace(unpack(inrcodec.encode(photo[80:120, 180:243], quality=75)), strength=strength)
-            )
+            name: weakened(inrcodec.encode(photo[80:120, 180:243], quality=75), strength)
             for name, strength in (("weakened", 5), ("unrestored", 0))
         },
         "tiles": inrcodec.encode(np.tile(photo[180:213], (1, 3, 1))[:, :1041], quality=5),
@@ -247,7 +239,7 @@ def test_extensions(library, book, files):
 
 
 def test_refusals(library, book, files, synthetic_path):
-    file = pack(replace(unpack(files["rgb"]), strength=FULL_STRENGTH))
+    file = weakened(files["rgb"], FULL_STRENGTH)
     assert decode(library, file, Book(library, synthetic_path.read_bytes())) == CODEBOOK
     zstd = inrcodec.encode(data.camera()[:9, :9], entropy="zstd")
     assert decode(library, zstd, book) == UNSUPPORTED
