@@ -26,8 +26,8 @@ from inrcodec.errors import EncodeError
     default="small",
     show_default=True,
     type=click.Choice(["paper", "paper-short", "small"]),
-    help="paper: the published sizes and schedule, for a GPU. paper-short: the published sizes in half an "
-    "hour of a GPU. small: 32-pixel images, for two cores.",
+    help="paper: the published sizes and schedule, for a GPU. paper-short: the published sizes in a "
+    "quarter of an hour of a GPU. small: 32-pixel images, for two cores.",
 )
 @click.option(
     "--methods",
