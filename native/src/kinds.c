@@ -14,7 +14,6 @@ sinr_kind *sinr_kinds_layout(sinr_predictor *const *predictors, sinr_arena *aren
         kind.index = index;
         kind.predicted = p->harmonics;
         kind.low = sinr_take(arena, (size_t)p->harmonics, sizeof *kind.low);
-        kind.place = sinr_take(arena, (size_t)p->harmonics, sizeof *kind.place);
         kind.third = sinr_take(arena, (size_t)p->modes, sizeof *kind.third);
         for (int mode = 0; mode < p->modes; mode++) {
             sinr_pruned third;
@@ -30,11 +29,8 @@ void sinr_kinds_fill(sinr_kind *kinds) {
     for (int index = 0; index < SINR_SIZES; index++) {
         sinr_kind *kind = kinds + index;
         const sinr_predictor *p = kind->predictor;
-        int16_t places[SINR_HARMONICS_MAX];
         sinr_harmonics_fill(&kind->harmonics, SINR_UNIT << index);
         sinr_predicted_harmonics(SINR_UNIT << index, kind->low);
-        for (int i = 0; i < kind->predicted; i++) places[kind->low[i]] = (int16_t)i;
-        for (int i = 0; i < kind->predicted; i++) kind->place[i] = places[kind->harmonics.scan[i]];
         for (int mode = 0; mode < p->modes; mode++)
             sinr_pruned_fill(&kind->third[mode], &p->third[mode], p->bias3 + (size_t)(mode * p->harmonics));
     }

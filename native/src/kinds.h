@@ -13,7 +13,6 @@ typedef struct {
     int index;          /* of the cell size */
     int predicted;      /* harmonics */
     int16_t *low;       /* (predicted) grid index of each, as the predictor lists them */
-    int16_t *place;     /* (predicted) of the i-th in scan order, where the predictor lists it */
     sinr_pruned *third; /* (modes) the predictor's output layer */
     sinr_harmonics harmonics;
 } sinr_kind;

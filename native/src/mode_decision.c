@@ -30,7 +30,6 @@ sinr_decision *sinr_decision_layout(const sinr_kind *kinds, int channels, sinr_a
     d.scratch = sinr_take(arena, count, sizeof *d.scratch);
     for (int c = 0; c < channels; c++) {
         d.grid[c] = sinr_take(arena, count, sizeof *d.grid[c]);
-        d.own[c] = sinr_take(arena, count, sizeof *d.own[c]);
         d.finer[c] = sinr_take(arena, count, sizeof *d.finer[c]);
         d.rows[c] = sinr_take(arena, count, sizeof *d.rows[c]);
         d.turned[c] = sinr_take(arena, SINR_TRANSFORMS * count, sizeof *d.turned[c]);
@@ -59,11 +58,7 @@ static void prepare(sinr_decision *d, const sinr_known *known, int c) {
     sinr_finer(kind, known->tables, c, around[0].deviation, finer);
     for (int i = 0; i < h->count; i++) grid[i] = spectrum[i] * steps;
     grid[0] = (spectrum[0] - (float)(around[c].mean * h->size)) * steps;
-    for (int i = 0; i < h->count; i++) {
-        float own = finer[h->diagonal[i]];
-        d->finer[c][i] = own;
-        d->own[c][i] = grid[h->scan[i]] * own;
-    }
+    for (int i = 0; i < h->count; i++) d->finer[c][i] = finer[h->diagonal[i]];
     if (!c)
         for (int k = 0; k < h->size; k++)
             memcpy(d->finer_grid + k * h->size, finer + k, (size_t)h->size * sizeof *finer);
@@ -111,19 +106,7 @@ static const int32_t *predicted(sinr_decision *d, const sinr_known *known, int c
     return weights;
 }
 
-/* The residual that the present mode leaves in a plane. */
-static void mode_weights(sinr_decision *d, const sinr_known *known, int c) {
-    const sinr_kind *kind = known->kind;
-    const int32_t *told = predicted(d, known, c);
-    float steps = 1.0f / (float)known->tables->step, *weights = d->other->weights[c];
-    for (int i = 0; i < kind->predicted; i++)
-        weights[i] = d->own[c][i] - (float)told[kind->place[i]] * steps * d->finer[c][i];
-    memcpy(
-        weights + kind->predicted, d->own[c] + kind->predicted,
-        (size_t)(kind->harmonics.count - kind->predicted) * sizeof *weights);
-}
-
-/* That residual by a transform type, grid order. */
+/* The residual that the present mode leaves in a plane, by a transform type, grid order. */
 static const float *turned(sinr_decision *d, const sinr_known *known, int c, int transform) {
     const sinr_kind *kind = known->kind;
     const sinr_harmonics *h = &kind->harmonics;
@@ -144,7 +127,8 @@ static const float *turned(sinr_decision *d, const sinr_known *known, int c, int
     return result;
 }
 
-static void transform_weights(sinr_decision *d, const sinr_known *known, int c) {
+/* The same by the transform type that is tried, in the steps of the weights, scan order. */
+static void tried_weights(sinr_decision *d, const sinr_known *known, int c) {
     const sinr_harmonics *h = &known->kind->harmonics;
     const float *grid = turned(d, known, c, d->other->transform);
     float *weights = d->other->weights[c];
@@ -182,10 +166,7 @@ static void try(sinr_decision *d, const sinr_known *known, int transform) {
     trial->cost = known->modes ? known->modes[d->mode] : 0;
     for (int c = 0; c < known->channels; c++) {
         const float *weights = trial->weights[c];
-        if (transform)
-            transform_weights(d, known, c);
-        else
-            mode_weights(d, known, c);
+        tried_weights(d, known, c);
         if (c) weights = after_luma(d, known, trial, c);
         trial->cost +=
             sinr_quantise(h, known->bits, d->rows[c], weights, trial->values[c], d->scratch, &trial->kept[c]);

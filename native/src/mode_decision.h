@@ -38,7 +38,6 @@ typedef struct {
     int mode;                          /* the present one; after `sinr_decide`, that of the best trial */
     int32_t *predicted;                /* (channels, predicted) by it, exact */
     float *grid[SINR_CHANNELS_MAX];    /* weights less the mean, in the picture's steps, grid order */
-    float *own[SINR_CHANNELS_MAX];     /* the same in their own steps, scan order */
     float *finer[SINR_CHANNELS_MAX];   /* own steps per picture's step, scan order */
     float *finer_grid;                 /* that of luma, grid order */
     uint8_t *rows[SINR_CHANNELS_MAX];  /* scan order */
