@@ -16,7 +16,8 @@ class BuildLibrary(build_ext):
     def build_extension(self, ext):
         """Compile with the options that this compiler has."""
         if self.compiler.compiler_type == "unix":
-            ext.extra_compile_args = ["-std=gnu99", "-O3", "-fno-math-errno", "-pthread"]
+            # Debugging information names the folder of the build: without it, every build is the same.
+            ext.extra_compile_args = ["-std=gnu99", "-O3", "-fno-math-errno", "-pthread", "-g0"]
             ext.extra_link_args = ["-pthread"]
             ext.libraries = ["m"]
         super().build_extension(ext)
@@ -26,8 +27,11 @@ class BuildLibrary(build_ext):
         return ext.export_symbols
 
 
+FOLDERS = ["inrcodec.training.recipes", "inrcodec._pretrained", "inrcodec._web"]
+"""Packages that are data only."""
+
 setup(
-    packages=[*find_packages(include=["inrcodec", "inrcodec.*"]), "inrcodec._pretrained", "inrcodec._web"],
+    packages=[*find_packages(include=["inrcodec", "inrcodec.*"]), *FOLDERS],
     package_dir={"inrcodec._pretrained": "pretrained", "inrcodec._web": "web"},
     ext_modules=[
         Extension("inrcodec.kernels._native", SOURCES, depends=HEADERS, optional=True, py_limited_api=True)
