@@ -148,6 +148,13 @@ class _Network:
         _check(make(*filled, _Pointer(address), ctypes.byref(size)))
         return cls(memory, address)
 
+    @property
+    def pointer(self) -> ctypes.c_void_p:
+        """To its first byte. It keeps the network: a cache may drop it, or never have held it."""
+        pointer = _Pointer(self.address)
+        pointer.network = self  # type: ignore[attr-defined]
+        return pointer
+
 
 def _integers(array: Array, dtype: type[np.integer[Any]]) -> Array:
     """An array of whole numbers as one of integers.
@@ -204,7 +211,10 @@ def _restorer(network: RestorationNetwork) -> _Network:
 
 
 def _predictors(networks: Mapping[int, PredictionNetwork]) -> Any:
-    return (_Pointer * len(SIZES))(*(_predictor(networks[size]).address for size in SIZES))
+    found = [_predictor(networks[size]) for size in SIZES]
+    pointers = (_Pointer * len(SIZES))(*(network.address for network in found))
+    pointers.networks = found  # type: ignore[attr-defined]
+    return pointers
 
 
 def _quantiser(quantiser: Quantiser) -> Any:
@@ -312,7 +322,7 @@ class NativeKernels:
     ) -> TileSymbols:
         """See `Kernels`."""
         tile = _Tile.empty(blocks, channels)
-        network = _Pointer(_entropy(model).address)
+        network = _entropy(model).pointer
         size = ctypes.c_size_t(len(data))
         self._run(_library().sinr_read_tile, network, data, size, *tile.shape, step, tile.pointers)
         return tile.symbols()
@@ -322,7 +332,7 @@ class NativeKernels:
         tile = _Tile.of(symbols)
         data = np.empty(_library().sinr_tile_bound(*tile.shape), np.uint8)
         size = ctypes.c_size_t()
-        network = _Pointer(_entropy(model).address)
+        network = _entropy(model).pointer
         status = self._status(
             _library().sinr_write_tile,
             network,
@@ -372,7 +382,7 @@ class NativeKernels:
         last = np.ascontiguousarray(cells.last_diagonals, np.uint8)
         parts = (array.ctypes.data for array in (samples, owner, sizes, last))
         picture = _Unrestored(*samples.shape, *parts)
-        restorer = _Pointer(_restorer(network).address)
+        restorer = _restorer(network).pointer
         self._run(
             _library().sinr_restore,
             restorer,
@@ -431,7 +441,7 @@ class NativeKernels:
         channels, height, width = samples.shape
         tile = _Tile.empty((height // BLOCK, width // BLOCK), channels)
         drawn = tile.planes()
-        networks, entropy = _predictors(predictors), _Pointer(_entropy(model).address)
+        networks, entropy = _predictors(predictors), _entropy(model).pointer
         self._run(
             _library().sinr_fit_tile,
             _pointer(samples),

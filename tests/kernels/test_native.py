@@ -1,5 +1,6 @@
 """The native kernels: there or not, with any number of threads, deciding as well as numpy's."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -99,3 +100,43 @@ def test_a_codebook_out_of_range_is_refused_before_it_is_used(synthetic_codebook
     planes = np.zeros((3, 32, 32), np.int16)
     with pytest.raises(FormatError, match="range"):
         ours.restore(wrong, planes, symbols.cells, 320, 16, (0, 0, 32, 32))
+
+
+@needs_library
+def test_networks_stay_while_they_are_used(monkeypatch, synthetic_codebook):
+    """Of threads that make the same one at the same time, a cache keeps that of one."""
+    book, ours = synthetic_codebook, select("cpu", "native")
+    symbols = tile_symbols("networks", (1, 2), 3)
+    made: list[weakref.ref] = []
+    alive: list[bool] = []
+
+    def uncached(make):
+        def of(network):
+            found = make.__wrapped__(network)
+            made.append(weakref.ref(found))
+            return found
+
+        return of
+
+    def status(self, function, *arguments):
+        alive.extend(network() is not None for network in made)
+        return 0
+
+    for name in ("_entropy", "_predictor", "_restorer"):
+        monkeypatch.setattr(native, name, uncached(getattr(native, name)))
+    monkeypatch.setattr(native.NativeKernels, "_status", status)
+    planes = np.zeros((3, 32, 64), np.int16)
+    quantiser, box = Quantiser(320), (0, 0, 32, 64)
+    calls = [
+        lambda: ours.write_tile(symbols, 320, book.entropy),
+        lambda: ours.read_tile(b"", (1, 2), 3, 320, book.entropy),
+        lambda: ours.reconstruct(symbols, quantiser, book.predictors),
+        lambda: ours.restore(book.restoration, planes, symbols.cells, 320, 16, box),
+        lambda: ours.fit_tile(
+            planes.astype(np.float32), quantiser, book.predictors, book.entropy, EFFORTS[1]
+        ),
+    ]
+    for call in calls:
+        made.clear()
+        call()
+    assert alive == [True] * (1 + 1 + 3 + 1 + 4)
