@@ -17,7 +17,7 @@ views = {
     "double.png": inrcodec.decode(data, scale=2),
     "square.png": inrcodec.decode(data, size=(200, 200)),
     "detail.png": inrcodec.decode(
-        data, crop=(info.width // 3, info.height // 3, info.width // 4, info.height // 4), scale=4
+        data, crop=(info.width // 3, info.height // 3, -(-info.width // 4), -(-info.height // 4)), scale=4
     ),
 }
 for name, pixels in views.items():

@@ -169,9 +169,12 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
     """Reads a .sinr file.
 
     Raises:
+        TypeError: no bytes.
         FormatError: it is not one, is damaged, or of another version.
         LimitError: the file or the picture is larger than `limits` allow.
     """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"expected the bytes of a .sinr file, got {type(data).__name__}")
     if data[: len(MAGIC)] != MAGIC:
         raise FormatError("not a .sinr file (it does not begin with SINR)")
     if len(data) > limits.max_file_bytes:

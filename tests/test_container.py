@@ -305,3 +305,9 @@ def test_a_number_without_end_is_refused_at_once():
 def test_a_file_beyond_the_limit_is_refused():
     with pytest.raises(LimitError, match="1000 bytes"):
         unpack(MAGIC + bytes(1000), Limits(max_file_bytes=1000))
+
+
+@pytest.mark.parametrize("given", ["photo.sinr", None, [83, 73]])
+def test_only_bytes_are_read(given):
+    with pytest.raises(TypeError, match="bytes of a"):
+        unpack(given)

@@ -33,7 +33,7 @@ DEFAULT_CODECS = "inrcodec,jpeg,webp,avif,avif-psnr,jpeg2000"
     multiple=True,
     metavar="[CODEC=]LIST",
     help="Settings to measure, comma-separated: for every codec with a quality, or for the codec named. "
-    "jpeg2000 takes bits per pixel and has to be named. Repeatable.",
+    "jpeg2000 takes bits per pixel and has to be named. Repeatable. BD-rates need four settings or more.",
 )
 @jobs_option
 @cluster_option

@@ -51,16 +51,20 @@ def run_bench(request: Request) -> bool:
     """Measure, summarise and report; True when every image was readable and every point measured.
 
     Raises:
-        InputError: something in the request cannot be used.
+        click.UsageError: codecs or settings that there are not.
+        InputError: something else in the request cannot be used.
         EncodeError: a worker died, or no point at all could be measured.
     """
     missing = [name for name in _EXTRAS if find_spec(name) is None]
     if missing:
         raise InputError(f"the benchmark needs {', '.join(missing)}: pip install 'inrcodec[bench]'")
-    codecs = [parse_codec(name) for name in dict.fromkeys(request.codecs)]
+    try:
+        codecs = [parse_codec(name) for name in dict.fromkeys(request.codecs)]
+        settings = parse_settings(request.qualities, codecs)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
     if not codecs:
-        raise InputError("no codec named")
-    settings = parse_settings(request.qualities, codecs)
+        raise click.UsageError("no codec named")
     anchors = load_anchors(request.anchors) if request.anchors else []
     if (request.out / RESULTS).exists() and not request.resume:
         raise InputError(

@@ -197,8 +197,8 @@ class Batch:
                     continue
                 if skip_existing and is_up_to_date(job.sources, job.target):
                     continue
-                if job.tar is not None and is_same(job.tar, job.target):
-                    raise FileExistsError(errno.EEXIST, "would be written over itself", job.tar)
+                if job.source not in (None, STDIO) and is_same(job.source, job.target):
+                    raise FileExistsError(errno.EEXIST, "would be written over itself", job.source)
                 if folders:
                     make_parent(job.target)
                 check_output(job.target, overwrite or mine)

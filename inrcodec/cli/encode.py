@@ -121,6 +121,8 @@ def encode(
 
     from inrcodec.pictures.opening import readable_suffixes
 
+    if not quiet and Path(request.output or "").suffix.lower() in readable_suffixes():
+        report_warnings(["the name of another format, for a .sinr file"], str(request.output))
     reading = {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient}
     advised = False
 

@@ -56,10 +56,11 @@ def step_of_quality(quality: float, weighting: Weighting = FLAT) -> int:
 
 
 def quality_of_step(step: float, weighting: Weighting = FLAT) -> float:
-    """The inverse of `step_of_quality`, for display; not clipped to 1 ... 100."""
+    """The inverse of `step_of_quality`, not clipped to 1 ... 100; whole where a whole one gives that step."""
     finer, more = (0.0, 0.0) if weighting == FLAT else _FINER
     octaves = 8 - finer - math.log2(step / STEP_MIN)
-    return (octaves + _OCTAVES_PER_QUALITY) / (_OCTAVES_PER_QUALITY + more)
+    quality = (octaves + _OCTAVES_PER_QUALITY) / (_OCTAVES_PER_QUALITY + more)
+    return float(round(quality)) if step_of_quality(round(quality), weighting) == step else quality
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,21 @@ def test_wrong_usage_is_exit_code_2(arguments, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_over_itself_even_with_force(photo):
+    before = photo.read_bytes()
+    result = run("encode", photo, "-o", photo, "-f")
+    assert result.exit_code == 1
+    assert "over itself" in result.stderr
+    assert photo.read_bytes() == before
+
+
+def test_the_name_of_another_format_is_said(photo, tmp_path):
+    result = run("encode", photo, "-o", tmp_path / "a.JPG")
+    assert result.exit_code == 0
+    assert "name of another format" in result.stderr
+    assert "another format" not in run("encode", photo, "-o", tmp_path / "a.sinr").stderr
+
+
 def test_nothing_is_overwritten_without_force(photo, sinr, tmp_path):
     before = sinr.read_bytes()
     assert_fails(run("encode", photo, "-q", "5"), 1, "already exists")

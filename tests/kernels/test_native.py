@@ -107,7 +107,7 @@ def test_networks_stay_while_they_are_used(monkeypatch, synthetic_codebook):
     """Of threads that make the same one at the same time, a cache keeps that of one."""
     book, ours = synthetic_codebook, select("cpu", "native")
     symbols = tile_symbols("networks", (1, 2), 3)
-    made: list[weakref.ref] = []
+    made: list[weakref.ref[object]] = []
     alive: list[bool] = []
 
     def uncached(make):
