@@ -18,9 +18,11 @@ PAGES = {
 
 
 def on_files(files, config):
-    """Add them to the pages of docs/, to which their links lead without its name."""
+    """Add them to the pages of docs/; links lead to where pages are on the site."""
     root = Path(config.config_file_path).parent
     for page, source in PAGES.items():
         text = (root / source).read_text(encoding="utf-8").replace("](docs/", "](")
+        for other, home in PAGES.items():
+            text = text.replace(f"]({home})", f"]({other})")
         files.append(File.generated(config, page, content=text))
     return files
