@@ -169,9 +169,13 @@ def test_psnr_targets_are_met_and_hardly_exceeded(photo):
 
 def test_targets_out_of_reach(photo):
     small = photo[:32, :32]
-    for options in ({"bpp": 0.001}, {"max_bytes": 5}, {"psnr": 90.0}):
-        with pytest.raises(EncodeError, match="out of reach"):
+    for options in ({"bpp": 0.001}, {"max_bytes": 5}):
+        with pytest.raises(EncodeError, match=r"out of reach .*: \d+ bytes is the least") as least:
             inrcodec.encode(small, **options)
+        smallest = int(str(least.value).split()[-5])
+        assert len(inrcodec.encode(small, max_bytes=smallest)) == smallest
+    with pytest.raises(EncodeError, match=r"out of reach .*: \d+\.\d dB is the most"):
+        inrcodec.encode(small, psnr=90.0)
 
 
 @pytest.mark.parametrize(

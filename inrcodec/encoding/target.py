@@ -18,6 +18,7 @@ class Target:
 
     Attributes:
         words: the target, for the error.
+        bound: what the picture allows instead, for the error, given the excess that comes closest.
         excess: given an encoder and a quantiser step in fixed-point units, the file and by how much it misses
             the target, in octaves of size or dB; 0 or less meets it.
         slope: change of the excess when the quantiser step doubles, roughly.
@@ -25,6 +26,7 @@ class Target:
     """
 
     words: str
+    bound: Callable[[float], str]
     excess: Callable[[PictureEncoder, int], tuple[bytes, float]]
     slope: float
     close: float
@@ -37,7 +39,10 @@ def size_target(limit: int) -> Target:
         data = encoder.encode(step)
         return data, math.log2(len(data) / max(limit, 0.5))
 
-    return Target(f"{limit} bytes", excess, -1.0, 0.0145)
+    def bound(excess: float) -> str:
+        return f"{max(limit, 0.5) * 2**excess:.0f} bytes is the least"
+
+    return Target(f"{limit} bytes", bound, excess, -1.0, 0.0145)
 
 
 def psnr_target(psnr: float) -> Target:
@@ -47,7 +52,10 @@ def psnr_target(psnr: float) -> Target:
         data, found = encoder.encode_and_measure(step)
         return data, psnr - found
 
-    return Target(f"{psnr} dB", excess, 3.5, 0.05)
+    def bound(excess: float) -> str:
+        return f"{psnr - excess:.1f} dB is the most"
+
+    return Target(f"{psnr} dB", bound, excess, 3.5, 0.05)
 
 
 def search(encoder: PictureEncoder, target: Target, progress: Callable[[float], None] | None) -> bytes:
@@ -75,7 +83,8 @@ def search(encoder: PictureEncoder, target: Target, progress: Callable[[float], 
             progress(len(excess) / _SEARCH_FITS)
         step = _next_step(excess, target) if len(excess) < _SEARCH_FITS else None
     if best is None:
-        raise EncodeError(f"the target of {target.words} is out of reach for this picture")
+        bound = target.bound(min(excess.values()))
+        raise EncodeError(f"the target of {target.words} is out of reach for this picture: {bound}")
     if progress:
         progress(1.0)
     return best
