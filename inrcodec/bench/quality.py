@@ -43,6 +43,6 @@ SSIMULACRA2 = Quality(
     "ssimulacra2",
     "SSIMULACRA 2",
     "",
-    "how alike pictures look: 30 low, 50 medium, 70 high, 90 visually lossless",
+    "(how alike pictures look: 30 low, 50 medium, 70 high, 90 visually lossless)",
 )
 QUALITIES = (PSNR, MS_SSIM, SSIMULACRA2)
