@@ -1,6 +1,7 @@
 """Files that a URL names, as `s3://bucket/photo.png` does, through fsspec."""
 
 import errno
+import os
 import posixpath
 import shutil
 from collections.abc import Callable, Iterator
@@ -115,6 +116,8 @@ def _file_system(url: str) -> Iterator[tuple[Any, str]]:
     except OSError as error:
         numbers = {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES}
         number = error.errno or numbers.get(type(error), errno.EIO)
-        raise OSError(number, error.strerror or str(error), url) from error
+        # Of what is missing, some say no more than the path.
+        words = os.strerror(number) if type(error) in numbers else str(error)
+        raise OSError(number, error.strerror or words, url) from error
     except Exception as error:  # File systems are other people's code and raise what they like.
         raise OSError(errno.EIO, f"{type(error).__name__}: {error}", url) from error

@@ -65,6 +65,12 @@ def test_existing_files_are_kept_or_skipped(memory):
     assert level(memory.cat_file("/in/a.sinr")) == 32
 
 
+def test_a_file_that_is_missing_is_called_so(memory):
+    result = run("decode", "memory://in/no.sinr")
+    assert result.exit_code == 1
+    assert result.stderr == "inrcodec: memory://in/no.sinr: No such file or directory\n"
+
+
 @pytest.mark.parametrize("name", ["memory://in/no.png", "nonsense://in/a.png", "s3://"])
 def test_what_cannot_be_read_is_one_line(memory, name):
     result = run("encode", name, "memory://in/a.png", "-o", "memory://out/")
