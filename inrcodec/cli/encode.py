@@ -40,7 +40,7 @@ _ADVICE = "this looks like text or line art; lossless WebP or PNG keeps it exact
     "-q",
     "--quality",
     type=click.IntRange(1, 100),
-    help="1 small to 100 good, which rate targets go beyond: one may be given instead.  [default: 50]",
+    help="1 small to 100 good; instead of it one target, which goes beyond, may be given.  [default: 50]",
 )
 @click.option("--bpp", callback=parse_positive, help="Stay within X bits per pixel.", metavar="X")
 @click.option("--psnr", callback=parse_positive, help="Reach a PSNR of DB decibels.", metavar="DB")
