@@ -19,11 +19,7 @@ from inrcodec.tile.partition import Box
 _WHOLE = 256
 """Tiles with no more samples than a square of so many a side are looked at as a whole."""
 _WINDOW = 64
-"""Side of the windows that are looked at in others."""
-_COVERED = 200
-"""Windows cover about as many samples as a square of so many a side."""
-_PITCH_MAX = 256
-"""Samples from a window to the next at most, so that a picture within the picture is not missed."""
+"""Side of the windows that are looked at in others: no more than cover a tile of that size."""
 _STRENGTH_BITS = 8
 """Of the byte that tells a strength."""
 
@@ -87,7 +83,7 @@ def _windows(height: int, width: int) -> list[Box]:
     """Windows all over a tile, whose sides are multiples of 4."""
     if height * width <= _WHOLE**2:
         return [(0, 0, height, width)]
-    pitch = min(_WINDOW * math.ceil(math.sqrt(height * width) / _COVERED), _PITCH_MAX)
+    pitch = _WINDOW * math.ceil(math.sqrt(height * width) / _WHOLE)
 
     def spans(length: int) -> list[tuple[int, int]]:
         """In the middle of every `pitch` samples."""
