@@ -14,6 +14,7 @@ import click
 
 from inrcodec.cli.errors import EXPECTED_ERRORS, picture_warnings, report_warnings
 from inrcodec.cli.jobs import Done, Facts, Item
+from inrcodec.cli.names import is_folder
 from inrcodec.cli.options import SINR_SUFFIX, codebook_option, json_option, parse_positive
 from inrcodec.cli.progress import progress_bar
 from inrcodec.cli.requests import Request, process, request_options
@@ -121,8 +122,9 @@ def encode(
 
     from inrcodec.pictures.opening import readable_suffixes
 
-    if not quiet and Path(request.output or "").suffix.lower() in readable_suffixes():
-        report_warnings(["the name of another format, for a .sinr file"], str(request.output))
+    output, into = request.output or "", is_folder(request.output, request.names, request.recursive)
+    if not quiet and not into and Path(output).suffix.lower() in readable_suffixes():
+        report_warnings(["the name of another format, for a .sinr file"], output)
     reading = {"frame": frame, "depth": int(depth) if depth else None, "lenient": lenient}
     advised = False
 

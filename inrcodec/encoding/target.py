@@ -34,13 +34,14 @@ class Target:
 
 def size_target(limit: int) -> Target:
     """The largest file of at most `limit` bytes, or up to one per cent less."""
+    unit = max(limit, 0.5)
 
     def excess(encoder: PictureEncoder, step: int) -> tuple[bytes, float]:
         data = encoder.encode(step)
-        return data, math.log2(len(data) / max(limit, 0.5))
+        return data, math.log2(len(data) / unit)
 
     def bound(excess: float) -> str:
-        return f"{max(limit, 0.5) * 2**excess:.0f} bytes is the least"
+        return f"{unit * 2**excess:.0f} bytes is the least"
 
     return Target(f"{limit} bytes", bound, excess, -1.0, 0.0145)
 

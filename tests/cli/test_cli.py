@@ -277,6 +277,8 @@ def test_the_name_of_another_format_is_said(photo, tmp_path):
     assert result.exit_code == 0
     assert "name of another format" in result.stderr
     assert "another format" not in run("encode", photo, "-o", tmp_path / "a.sinr").stderr
+    (tmp_path / "b.jpg").mkdir()
+    assert "another format" not in run("encode", photo, "-o", tmp_path / "b.jpg").stderr
 
 
 def test_nothing_is_overwritten_without_force(photo, sinr, tmp_path):
